@@ -1,0 +1,1 @@
+"""Drivers of coding agents: one file per command-line agent, found by the registry."""

@@ -1,0 +1,1 @@
+"""What everything stands on: errors, clock, processes, sandbox. Imports nothing of ours."""

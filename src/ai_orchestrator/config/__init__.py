@@ -1,0 +1,1 @@
+"""Settings, read once and passed down; the only importer of the environment."""

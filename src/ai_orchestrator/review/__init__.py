@@ -1,0 +1,1 @@
+"""Findings, verdicts and the stop rule: pure decisions about whether work is done."""

@@ -1,0 +1,1 @@
+"""Credentials at rest, redaction, trust in repository files."""

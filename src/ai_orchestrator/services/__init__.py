@@ -1,0 +1,1 @@
+"""One function per use case: all that a user can ask for, whatever the interface."""

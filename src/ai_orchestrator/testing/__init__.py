@@ -1,0 +1,1 @@
+"""Shipped aids for tests: manual clock, contract suites, in-memory adapters."""
