@@ -1,0 +1,140 @@
+"""What an agent is to the rest of the system: usage, stream events, result."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Literal
+
+import msgspec
+
+Permission = Literal["write", "read-only"]
+SandboxMode = Literal["required", "best-effort", "off"]
+AccountKind = Literal["env", "vendor-home", "user-home", "none"]
+
+
+class Usage(msgspec.Struct, frozen=True):
+    """What a run cost. None means unmeasured, never zero. Cached tokens are part of input."""
+
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cached_tokens: int | None = None
+    cost_usd: Decimal | None = None
+
+    def plus(self, other: Usage) -> Usage:
+        """The sum, field by field; unmeasured and measured give measured."""
+        return Usage(
+            _sum(self.input_tokens, other.input_tokens),
+            _sum(self.output_tokens, other.output_tokens),
+            _sum(self.cached_tokens, other.cached_tokens),
+            _sum_money(self.cost_usd, other.cost_usd),
+        )
+
+    @property
+    def total_tokens(self) -> int | None:
+        """Input and output together, None when neither was measured."""
+        return _sum(self.input_tokens, self.output_tokens)
+
+
+def _sum(left: int | None, right: int | None) -> int | None:
+    if left is None:
+        return right
+    return left if right is None else left + right
+
+
+def _sum_money(left: Decimal | None, right: Decimal | None) -> Decimal | None:
+    if left is None:
+        return right
+    return left if right is None else left + right
+
+
+class SessionSeen(msgspec.Struct, frozen=True, tag="session"):
+    """The agent named its conversation, and perhaps its model and version."""
+
+    session_id: str
+    model: str | None = None
+    version: str | None = None
+
+
+class TextSeen(msgspec.Struct, frozen=True, tag="text"):
+    """The agent said something. `is_delta`: to be joined to the text before it."""
+
+    text: str
+    is_delta: bool = False
+
+
+class ToolSeen(msgspec.Struct, frozen=True, tag="tool"):
+    """A tool call began or ended. `summary` is its most telling argument, cut to 200 characters."""
+
+    id: str
+    name: str
+    phase: Literal["start", "ok", "error"]
+    summary: str = ""
+
+
+class UsageSeen(msgspec.Struct, frozen=True, tag="usage"):
+    """Consumption so far of this run (the parser has normalised per-call and per-thread figures).
+
+    Cumulative within the run: the last one seen counts.
+    """
+
+    usage: Usage
+    turns: int | None = None
+
+
+class RetrySeen(msgspec.Struct, frozen=True, tag="retry"):
+    """The agent tells that it will ask its model again. `status` is the HTTP status, if known."""
+
+    status: int | None
+    message: str
+    delay_s: float | None = None
+
+
+class EndSeen(msgspec.Struct, frozen=True, tag="end"):
+    """The agent's own terminal event. `error_kind` is None exactly when it claims success."""
+
+    error_kind: ErrorKind | None
+    message: str = ""
+    final_text: str | None = None
+    reset_s: float | None = None
+    """Seconds until a quota or rate limit lifts, when the vendor says so."""
+
+
+ErrorKind = Literal[
+    "auth",  # the account was refused: final, never retried
+    "quota",  # a limit with a reset time
+    "overloaded",  # 429 without a reset, 5xx, network: may work later
+    "limit",  # turn, token, cost or time limit that we or the vendor set
+    "stalled",  # nothing heard for the stall time
+    "protocol",  # no terminal event, or an unreadable stream
+    "crash",  # exit code or signal against its own word
+    "cancelled",
+    "agent",  # the agent says that it failed
+]
+
+AgentEvent = SessionSeen | TextSeen | ToolSeen | UsageSeen | RetrySeen | EndSeen
+
+
+class AgentResult(msgspec.Struct, frozen=True):
+    """How one run of an agent ended, by exit code AND terminal event.
+
+    The third truth, the work tree, is judged by the step that ran the agent.
+    """
+
+    error_kind: ErrorKind | None
+    message: str
+    final_text: str
+    usage: Usage
+    turns: int | None
+    tool_calls: int
+    session_id: str | None
+    model: str | None
+    version: str | None
+    exit_code: int | None
+    duration_s: float
+    leftovers: int = 0
+    reset_s: float | None = None
+
+    @property
+    def is_success(self) -> bool:
+        """Exit code and terminal event agree that it went well."""
+        return self.error_kind is None

@@ -1,0 +1,79 @@
+"""What one package asks of another inside the server: never stored, never sent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ai_orchestrator.model.agent import AgentEvent, Permission, SandboxMode
+from ai_orchestrator.model.ids import StepKey
+from ai_orchestrator.model.workflow import AgentSpec, Limits
+
+WORK_IN_SANDBOX = Path("/work")
+"""Where a tree is seen in the sandbox, on every host, so that a conversation can be resumed."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepCommit:
+    """The commit that a step ended with; its input's commit where nothing was changed."""
+
+    commit: str
+    tree: str
+    is_changed: bool
+    files: int = 0
+    insertions: int = 0
+    deletions: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptPaths:
+    """Directories of one execution of a step, all on the host, all existing."""
+
+    work: Path
+    """The agent's tree."""
+    home: Path
+    """HOME, of this attempt alone."""
+    tmp: Path
+    """TMPDIR, of this attempt alone, removed afterwards."""
+    conversation: Path
+    """State of this role's conversation with this agent and account; outlives attempts."""
+    read_only: tuple[Path, ...] = ()
+    """Seen in the sandbox at the same path, read-only: the objects that `.git` borrows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Containment:
+    """How far a process is fenced in."""
+
+    sandbox: SandboxMode
+    permission: Permission
+    network: str
+    """`open` or `none`."""
+
+
+@dataclass(frozen=True, slots=True)
+class AgentOrder:
+    """One run of one agent."""
+
+    key: StepKey
+    agent: AgentSpec
+    prompt: str
+    limits: Limits
+    paths: AttemptPaths
+    containment: Containment
+    path_env: str
+    """PATH for finding the agent and for its tools."""
+    account_env: Mapping[str, str]
+    """The account's variables with their secret values."""
+    extra_env: Mapping[str, str]
+    """PORT.. and the like, not secret."""
+    model: str | None
+    resume_session: str | None
+    """Session to continue, or None for a new conversation."""
+    prior_usage_session: bool = False
+    """The conversation was billed before: cumulative figures must be taken as a difference."""
+
+
+AgentEventSink = Callable[[AgentEvent], None]
+"""Called in the event loop of the run, in order; must not block."""

@@ -1,0 +1,189 @@
+"""What a workflow needs from the world, grouped by the guarantee it needs.
+
+The durable function and its steps are written against these Protocols; adapters in `agents`,
+`engine`, `store` and `workspace` fit them by structure and `wiring` passes them in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+from ai_orchestrator.model.agent import AgentResult
+from ai_orchestrator.model.events import NewEvent
+from ai_orchestrator.model.orders import AgentEventSink, AgentOrder, AttemptPaths, StepCommit
+from ai_orchestrator.model.review import LedgerEntry
+from ai_orchestrator.model.states import OutcomeCode, TaskState
+from ai_orchestrator.model.task import Diff, RepositorySource, StepView
+
+T = TypeVar("T")
+
+
+class DurableContext(Protocol):
+    """The journal of one workflow execution."""
+
+    async def step(
+        self,
+        name: str,
+        action: Callable[[], Awaitable[T]],
+        returns: type[T],
+        *,
+        is_preemptible: bool = False,
+    ) -> T:
+        """The action's value; from the journal, without running it, when it finished before.
+
+        At-least-once: an action that was interrupted runs again, so it must be re-entrant. The
+        value is stored as JSON. A preemptible action is cancelled when the workflow is.
+        """
+        ...
+
+
+class TaskTree(Protocol):
+    """The trees and the repository of one task attempt. All methods are idempotent."""
+
+    @property
+    def work(self) -> Path:
+        """The agent's tree on the host."""
+        ...
+
+    @property
+    def repository(self) -> Path:
+        """The task's own bare repository."""
+        ...
+
+    @property
+    def base(self) -> str:
+        """The commit that the task attempt started from; also kept under `base_ref`."""
+        ...
+
+    def attempt_paths(
+        self, step_key_tree: str, *, role: str, agent: str, account: str | None
+    ) -> AttemptPaths:
+        """HOME, TMPDIR and conversation directories, made where missing."""
+        ...
+
+    def discard_attempt(self, step_key_tree: str) -> None:
+        """Removes HOME and TMPDIR of an attempt; the conversation stays."""
+        ...
+
+    async def start_from(self, commit: str) -> None:
+        """The tree equals the commit; ignored files stay, untracked ones go."""
+        ...
+
+    async def lend_git(self, commit: str) -> None:
+        """Gives the agent a fresh disposable `.git` at the commit."""
+        ...
+
+    async def is_at(self, commit: str) -> bool:
+        """The tree equals the commit, untracked files included."""
+        ...
+
+    async def commit(self, ref: str, parent: str, message: str) -> StepCommit:
+        """Records the tree as it is under the ref; parent itself when nothing changed."""
+        ...
+
+    async def find(self, ref: str, parent: str | None = None) -> StepCommit | None:
+        """The commit under a ref; with a parent `is_changed` tells whether it differs from it."""
+        ...
+
+    async def point(self, ref: str, commit: str) -> None:
+        """Sets a ref."""
+        ...
+
+    async def diff(self, base: str, commit: str) -> Diff:
+        """Files and stat between two commits."""
+        ...
+
+    async def patch(self, base: str, commit: str, *, limit_bytes: int) -> tuple[bytes, bool]:
+        """The patch, and whether it was cut at the limit."""
+        ...
+
+    async def clean_checkout(self, commit: str, *, base_paths: Sequence[str] = ()) -> Path:
+        """A second tree that equals the commit, with `base_paths` as they are in the base."""
+        ...
+
+    async def read_file(self, commit: str, path: str) -> bytes | None:
+        """A file's content in a commit, None where it does not exist."""
+        ...
+
+
+class Trees(Protocol):
+    """Makes and finds the trees of tasks."""
+
+    async def resolve(self, source: RepositorySource) -> str:
+        """The commit that the source names now, fetched into our mirror.
+
+        Raises `BadInputError` for what is no repository, is dirty, or does not exist.
+        """
+        ...
+
+    async def open(
+        self, task_id: str, task_attempt: int, source: RepositorySource, base: str
+    ) -> TaskTree:
+        """The task attempt's tree, made from the mirror where missing."""
+        ...
+
+
+class AgentHost(Protocol):
+    """Runs agents."""
+
+    async def run(self, order: AgentOrder, on_event: AgentEventSink) -> AgentResult:
+        """How the run ended; never raises for what the agent did. No process is left after it.
+
+        Cancelling the awaiting task stops the agent's whole tree first.
+        """
+        ...
+
+
+class Records(Protocol):
+    """Our own rows. Each method is one transaction; repeating it changes nothing."""
+
+    async def start_attempt(
+        self, view: StepView, task_id: str, task_attempt: int, event: NewEvent
+    ) -> None:
+        """Writes the attempt's row as running, with its event."""
+        ...
+
+    async def finish_attempt(
+        self, view: StepView, task_id: str, task_attempt: int, events: Sequence[NewEvent]
+    ) -> None:
+        """Writes outcome and commit with the event `step.finished` in one transaction."""
+        ...
+
+    async def attempts(
+        self, task_id: str, task_attempt: int, step: str, iteration: int
+    ) -> list[StepView]:
+        """All executions of a step in a round, by rising attempt."""
+        ...
+
+    async def emit(self, events: Sequence[NewEvent]) -> None:
+        """Appends events; those whose id the log has are dropped."""
+        ...
+
+    async def save_ledger(
+        self,
+        task_id: str,
+        task_attempt: int,
+        entries: Sequence[LedgerEntry],
+        events: Sequence[NewEvent],
+    ) -> None:
+        """Replaces the ledger of a task attempt and appends its events."""
+        ...
+
+    async def set_state(
+        self,
+        task_id: str,
+        state: TaskState,
+        *,
+        outcome: OutcomeCode | None = None,
+        reason: str = "",
+        fields: Mapping[str, str | None] | None = None,
+    ) -> None:
+        """Changes the state with its event; a final state stays. `fields`: columns such as
+        base_commit, final_commit, verified_tree."""
+        ...
+
+    def redact(self, text: str) -> str:
+        """The text without the secrets of any task that is running here."""
+        ...
