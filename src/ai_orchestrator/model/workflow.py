@@ -33,7 +33,7 @@ class AgentStep(msgspec.Struct, frozen=True, tag="agent"):
 
     path: str
     task: str
-    """One of implement, review, refine, test, document, suggestions, security_review, or a prompt."""
+    """A built-in task (implement, review, refine, test, ...) or the name of a prompt."""
     agent: str
     role: StepRole
     asks: Literal["change", "verdict", "suggestions"]

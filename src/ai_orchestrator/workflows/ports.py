@@ -180,8 +180,10 @@ class Records(Protocol):
         reason: str = "",
         fields: Mapping[str, str | None] | None = None,
     ) -> None:
-        """Changes the state with its event; a final state stays. `fields`: columns such as
-        base_commit, final_commit, verified_tree."""
+        """Changes the state with its event; a final state stays.
+
+        `fields`: columns to set beside it: base_commit, final_commit, verified_tree, branch.
+        """
         ...
 
     def redact(self, text: str) -> str:
