@@ -1,0 +1,1 @@
+"""The four wire formats: each reads its requests and writes its replies, none decides."""
