@@ -1,0 +1,88 @@
+"""Running a command from start to end with all that it prints, under any spawner.
+
+`run` is imported from `base/process.py`; agents, which speak while they run, use `Process` itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from ai_orchestrator.base.command import Command, Completed, Exit, Process, Spawner
+
+STOP_GRACE_S = 2.0
+"""A guess: agents that tidy up after TERM were seen to take well under 1 s."""
+
+_DRAIN_LIMIT_S = 5.0
+"""When all processes have ended their pipes are at end of file, unless somebody outside holds one
+(a descriptor that was passed on)."""
+
+
+async def run(
+    spawner: Spawner, command: Command, *, timeout_s: float, limit_bytes: int
+) -> Completed:
+    """The command's result after its end; stopped as a whole tree when `timeout_s` have passed.
+
+    Of each stream the first `limit_bytes` are kept; the rest is read and dropped, so that the
+    program never waits for us. When the caller is cancelled the tree is stopped before the
+    cancellation goes on. Raises what `Spawner.start` and `Process.wait` raise.
+    """
+    loop = asyncio.get_running_loop()
+    began_s = loop.time()
+    process = await spawner.start(command)
+    streams = _Cut(process.stdout(), limit_bytes), _Cut(process.stderr(), limit_bytes)
+    reading = [asyncio.create_task(stream.read()) for stream in streams]
+    ending = asyncio.create_task(process.wait())
+    try:
+        done, _ = await asyncio.wait((ending,), timeout=timeout_s)
+        how = await (ending if done else process.stop(STOP_GRACE_S))
+        read, unread = await asyncio.wait(reading, timeout=_DRAIN_LIMIT_S)
+        for task in read:
+            task.result()
+    except BaseException:
+        await _stop_whatever_happens(process)
+        raise
+    finally:
+        await _cancelled(ending, *reading)
+    return Completed(
+        exit=how,
+        stdout=bytes(streams[0].kept),
+        stderr=bytes(streams[1].kept),
+        is_truncated=bool(unread) or any(stream.is_cut for stream in streams),
+        is_timed_out=not done,
+        duration_s=loop.time() - began_s,
+    )
+
+
+class _Cut:
+    """A stream of which the beginning is kept."""
+
+    def __init__(self, chunks: AsyncIterator[bytes], limit_bytes: int) -> None:
+        self._chunks = chunks
+        self._limit_bytes = limit_bytes
+        self.kept = bytearray()
+        self.is_cut = False
+
+    async def read(self) -> None:
+        """Read to the end."""
+        async for chunk in self._chunks:
+            room = self._limit_bytes - len(self.kept)
+            self.is_cut = self.is_cut or len(chunk) > room
+            self.kept += chunk[: max(0, room)]
+
+
+async def _stop_whatever_happens(process: Process) -> None:
+    """Stop the tree, also when cancelled again meanwhile; `stop` is bounded, and so is this."""
+    stopping = asyncio.create_task(process.stop(STOP_GRACE_S))
+    while not stopping.done():
+        try:
+            await asyncio.wait((stopping,))
+        except asyncio.CancelledError:  # the first one is on its way to the caller already
+            continue
+    stopping.exception()  # the caller's own error or cancellation goes first
+
+
+async def _cancelled(*tasks: asyncio.Task[None] | asyncio.Task[Exit]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
