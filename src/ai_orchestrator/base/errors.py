@@ -7,17 +7,18 @@ API, in logs, in metrics and in the reference.
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 FOREIGN_TEXT_LIMIT_CHARS = 500  # a guess: enough for one sentence and a path, too short for a dump
 
 
 class OrchestratorError(Exception):
     """Base of both families; never raised itself."""
 
-    code: ClassVar[str] = "internal"
-    exit_code: ClassVar[int] = 70
-    http_status: ClassVar[int] = 500
+    code: str = "internal"
+    exit_code: int = 70
+    http_status: int = 500
+
+    details: tuple[str, ...] = ()
+    """Where there are several things wrong at once: a line for each."""
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)

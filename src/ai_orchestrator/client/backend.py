@@ -1,0 +1,191 @@
+"""`Backend` over HTTP: what the command line and the shell talk through, local or remote."""
+
+from __future__ import annotations
+
+import http.client
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+from urllib.parse import quote, urlencode
+
+import msgspec
+
+from ai_orchestrator.base.errors import UnreachableError
+from ai_orchestrator.client.errors import RemoteError
+from ai_orchestrator.client.transport import Transport
+from ai_orchestrator.model.events import Event, decode_event
+from ai_orchestrator.model.task import (
+    Diff,
+    GarbageReport,
+    Problem,
+    ServerInfo,
+    TaskRequest,
+    TaskSummary,
+    TaskView,
+)
+
+T = TypeVar("T")
+API = "/api/v1"
+CHUNK_BYTES = 65_536
+MAX_REVIVALS = 3
+
+
+class HttpBackend:
+    """A typed client of `/api/v1`. One connection per call; safe to use from several threads."""
+
+    def __init__(
+        self, transport: Transport, revive: Callable[[], Transport] | None = None
+    ) -> None:
+        self._transport = transport
+        self._revive = revive
+        """Starts the server again when it died while its events were followed."""
+
+    def info(self) -> ServerInfo:
+        """Who answers."""
+        return self._get("/info", ServerInfo)
+
+    def submit(self, request: TaskRequest) -> TaskView:
+        """The accepted task."""
+        return self._call("POST", "/tasks", TaskView, msgspec.json.encode(request))
+
+    def tasks(self, *, limit: int = 50) -> list[TaskSummary]:
+        """Tasks, newest first."""
+        return self._get(f"/tasks?{urlencode({'limit': limit})}", list[TaskSummary])
+
+    def task(self, task_id: str) -> TaskView:
+        """One task."""
+        return self._get(_path(task_id), TaskView)
+
+    def events(self, task_id: str, *, after_seq: int = 0, follow: bool = False) -> Iterator[Event]:
+        """Events by rising seq; a stream that breaks is taken up after the last one seen."""
+        seen, tries = after_seq, 0
+        while True:
+            query = urlencode({"after": seen, "follow": str(follow).lower()})
+            try:
+                for line in self._lines(f"{_path(task_id)}/events?{query}"):
+                    if line.strip():
+                        event = decode_event(line)
+                        seen, tries = event.seq, 0
+                        yield event
+            except UnreachableError:
+                if not follow or self._revive is None or tries >= MAX_REVIVALS:
+                    raise
+                tries += 1
+                self._transport = self._revive()
+            else:
+                return
+
+    def diff(self, task_id: str, *, step: str | None = None) -> Diff:
+        """What the task, or one step of it, changed."""
+        return self._get(f"{_path(task_id)}/diff{_step(step)}", Diff)
+
+    def patch(self, task_id: str, *, step: str | None = None) -> Iterator[bytes]:
+        """The change as a patch, in chunks."""
+        return self._chunks(f"{_path(task_id)}/patch{_step(step)}")
+
+    def bundle(self, task_id: str) -> Iterator[bytes]:
+        """A git bundle with the final commit, in chunks."""
+        return self._chunks(f"{_path(task_id)}/bundle")
+
+    def mark_applied(self, task_id: str, how: str) -> None:
+        """Records that the work reached its repository."""
+        self._call("POST", f"{_path(task_id)}/applied", None, msgspec.json.encode({"how": how}))
+
+    def logs(self, task_id: str, *, step: str | None = None) -> Iterator[bytes]:
+        """The raw output of the agents, in chunks."""
+        return self._chunks(f"{_path(task_id)}/logs{_step(step)}")
+
+    def cancel(self, task_id: str) -> TaskView:
+        """The task, cancelling or already final."""
+        return self._call("POST", f"{_path(task_id)}/cancel", TaskView)
+
+    def retry(self, task_id: str) -> TaskView:
+        """The task with its next task attempt queued."""
+        return self._call("POST", f"{_path(task_id)}/retry", TaskView)
+
+    def delete(self, task_id: str, *, force: bool = False) -> None:
+        """Removes a task that is final."""
+        self._call("DELETE", f"{_path(task_id)}?{urlencode({'force': str(force).lower()})}", None)
+
+    def gc(self, *, dry_run: bool, force: bool) -> GarbageReport:
+        """Removes what is no longer needed."""
+        query = urlencode({"dry_run": str(dry_run).lower(), "force": str(force).lower()})
+        return self._call("POST", f"/gc?{query}", GarbageReport)
+
+    def drain(self) -> ServerInfo:
+        """Has the server stop at the next step boundary and end; a newer one takes over."""
+        return self._call("POST", "/drain", ServerInfo)
+
+    def close(self) -> None:
+        """Nothing is kept open between calls."""
+
+    def _get(self, path: str, kind: type[T]) -> T:
+        return self._call("GET", path, kind)
+
+    def _call(self, method: str, path: str, kind: type[T] | None, body: bytes | None = None) -> T:
+        with _Exchange(self._transport, method, path, body) as response:
+            data = response.read()
+        if kind is None:
+            return None  # type: ignore[return-value]  # the callers without a kind return nothing
+        return msgspec.json.decode(data, type=kind)
+
+    def _lines(self, path: str) -> Iterator[bytes]:
+        with _Exchange(self._transport, "GET", path, None) as response:
+            while line := response.readline():
+                yield line
+
+    def _chunks(self, path: str) -> Iterator[bytes]:
+        with _Exchange(self._transport, "GET", path, None) as response:
+            while chunk := response.read1(CHUNK_BYTES):
+                yield chunk
+
+
+def _path(task_id: str) -> str:
+    return f"/tasks/{quote(task_id, safe='')}"
+
+
+def _step(step: str | None) -> str:
+    return "" if step is None else f"?{urlencode({'step': step})}"
+
+
+class _Exchange:
+    """One request and its response; errors of the network and of the server become ours."""
+
+    def __init__(self, transport: Transport, method: str, path: str, body: bytes | None) -> None:
+        self._transport = transport
+        self._method = method
+        self._path = path
+        self._body = body
+        self._connection = transport.connect()
+
+    def __enter__(self) -> http.client.HTTPResponse:
+        headers = {"Accept": "application/json", "Content-Type": "application/json"}
+        try:
+            self._connection.request(self._method, API + self._path, self._body, headers)
+            response = self._connection.getresponse()
+        except (OSError, http.client.HTTPException) as error:
+            self._connection.close()
+            raise self._unreachable(error) from error
+        if response.status >= http.client.BAD_REQUEST:
+            data = response.read()
+            self._connection.close()
+            raise RemoteError(_problem(response.status, data))
+        return response
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        self._connection.close()
+        if isinstance(error, OSError | http.client.HTTPException):
+            raise self._unreachable(error) from error
+
+    def _unreachable(self, error: Exception) -> UnreachableError:
+        return UnreachableError(
+            f"no answer from the server at {self._transport.name}: {error}.",
+            hint="See `ai-orchestrator doctor`.",
+        )
+
+
+def _problem(status: int, data: bytes) -> Problem:
+    try:
+        return msgspec.json.decode(data, type=Problem)
+    except msgspec.MsgspecError:
+        text = data[:500].decode("utf-8", "replace")
+        return Problem(title=f"HTTP {status}", status=status, code="unreadable", detail=text)
