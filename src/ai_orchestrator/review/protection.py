@@ -1,0 +1,117 @@
+"""What an agent may not change: CI, the configuration of its own judges, and tests. Pure.
+
+The workflow gives the changed paths, fetches the few texts that `texts_needed` names, and gets
+findings, which go into the ledger as the orchestrator's own, and the paths that verification runs
+with as they are in the base.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from ai_orchestrator.model.review import Finding, Severity, Verifier
+from ai_orchestrator.model.task import FileChange
+from ai_orchestrator.review.globs import matching
+from ai_orchestrator.review.lost_tests import FileTexts, is_test_file, lost_tests
+from ai_orchestrator.review.sections import changed_sections, is_mixed
+
+DEFAULT_PROTECTED = (
+    *("/.github/workflows/**", "/.github/actions/**", "/.gitlab-ci.yml", "/.circleci/**"),
+    *("/Jenkinsfile", "/azure-pipelines.yml", "/bitbucket-pipelines.yml", "/.buildkite/**"),
+    *("/.travis.yml", "/.drone.yml", "/.woodpecker/**", "/.pre-commit-config.yaml"),
+    *("pytest.ini", ".pytest.ini", "tox.ini", "noxfile.py", ".coveragerc", "mypy.ini"),
+    *(".mypy.ini", "ruff.toml", ".ruff.toml", ".flake8", "pyrightconfig.json"),
+    *("jest.config.*", "vitest.config.*", "vitest.workspace.*", "playwright.config.*"),
+    *("cypress.config.*", ".mocharc.*", "karma.conf.*", "ava.config.*"),
+    *("eslint.config.*", ".eslintrc*", ".eslintignore", "tsconfig.json", "biome.json"),
+    *(".golangci.*", "clippy.toml", ".clippy.toml", "/.cargo/config*"),
+    *("/.config/nextest.toml", "checkstyle.xml"),
+    *("pyproject.toml", "setup.cfg", "package.json", "Cargo.toml"),
+)
+"""CI and the verifiers' configuration. Of the last four only certain sections are compared."""
+
+MAKEFILES = ("/Makefile", "/makefile", "/GNUmakefile")
+
+
+@dataclass(frozen=True, slots=True)
+class Protection:
+    """What a change did to protected things."""
+
+    findings: tuple[Finding, ...]
+    base_paths: tuple[str, ...]
+    """To be put back as they are in the base before verifiers run; those that are not in the base
+    are to be removed."""
+
+
+def effective_patterns(protected: Sequence[str], verifiers: Sequence[Verifier]) -> tuple[str, ...]:
+    """The patterns with the files by which the verifiers themselves are defined."""
+    extra = MAKEFILES if any(verifier.argv[0] == "make" for verifier in verifiers) else ()
+    scripts = tuple(
+        f"/{verifier.argv[0].removeprefix('./')}"
+        for verifier in verifiers
+        if "/" in verifier.argv[0] and not verifier.argv[0].startswith("/")
+    )
+    return tuple(dict.fromkeys((*protected, *extra, *scripts)))
+
+
+def texts_needed(files: Sequence[FileChange], patterns: Sequence[str]) -> tuple[str, ...]:
+    """Paths whose text before and after `protect` has to be given: mixed files and tests."""
+    paths = _paths(files)
+    mixed = [path for path in matching(paths, patterns) if is_mixed(path)]
+    tests = [path for path in paths if is_test_file(path)]
+    return tuple(dict.fromkeys((*mixed, *tests)))
+
+
+def protect(
+    files: Sequence[FileChange],
+    texts: Mapping[str, FileTexts],
+    patterns: Sequence[str],
+    *,
+    is_base_empty: bool = False,
+) -> Protection:
+    """Findings of high severity, and the paths to overlay; in the order of the files.
+
+    An empty base has nothing to protect: what is there was made by this task.
+    Raises `KeyError` for a text that `texts_needed` named and that is not given.
+    """
+    if is_base_empty:
+        return Protection((), ())
+    paths = _paths(files)
+    found: list[Finding] = []
+    overlay: list[str] = []
+    for path in matching(paths, patterns):
+        claim = _claim(path, texts)
+        if claim is not None:
+            overlay.append(path)
+            found.append(_finding(path, claim))
+    tests = [texts[path] for path in paths if is_test_file(path)]
+    return Protection((*found, *lost_tests(tests)), tuple(overlay))
+
+
+def _claim(path: str, texts: Mapping[str, FileTexts]) -> str | None:
+    if not is_mixed(path):
+        return f"This change touches {path}, which is protected."
+    pair = texts[path]
+    sections = changed_sections(path, pair.base, pair.new)
+    if not sections:
+        return None
+    return f"This change touches protected parts of {path}: {', '.join(sections)}."
+
+
+def _finding(path: str, claim: str) -> Finding:
+    return Finding(
+        Severity.HIGH,
+        claim,
+        file=path,
+        evidence=(
+            "What judges the work may not be changed by the work; the verifiers ran with it as it "
+            "is in the base. Put it back, or say in your answer why the task needs it."
+        ),
+    )
+
+
+def _paths(files: Sequence[FileChange]) -> tuple[str, ...]:
+    """Every path that is touched: of a renamed file the old one as well."""
+    pairs = ((change.old_path, change.path) for change in files)
+    return tuple(dict.fromkeys(path for pair in pairs for path in pair if path is not None))
