@@ -24,7 +24,7 @@ DEFAULT_PROTECTED = (
     *(".mypy.ini", "ruff.toml", ".ruff.toml", ".flake8", "pyrightconfig.json"),
     *("jest.config.*", "vitest.config.*", "vitest.workspace.*", "playwright.config.*"),
     *("cypress.config.*", ".mocharc.*", "karma.conf.*", "ava.config.*"),
-    *("eslint.config.*", ".eslintrc*", ".eslintignore", "tsconfig.json", "biome.json"),
+    *("eslint.config.*", ".eslintrc*", ".eslintignore", "biome.json"),
     *(".golangci.*", "clippy.toml", ".clippy.toml", "/.cargo/config*"),
     *("/.config/nextest.toml", "checkstyle.xml"),
     *("pyproject.toml", "setup.cfg", "package.json", "Cargo.toml"),
@@ -68,32 +68,35 @@ def protect(
     texts: Mapping[str, FileTexts],
     patterns: Sequence[str],
     *,
-    is_base_empty: bool = False,
+    has_baseline: bool = True,
 ) -> Protection:
     """Findings of high severity, and the paths to overlay; in the order of the files.
 
-    An empty base has nothing to protect: what is there was made by this task.
+    `has_baseline`: verifiers ran on the base. Where none did, a task may well set up the project,
+    so what is new (a file, a section) is free, and only what was there may not change.
     Raises `KeyError` for a text that `texts_needed` named and that is not given.
     """
-    if is_base_empty:
-        return Protection((), ())
     paths = _paths(files)
+    added = frozenset(change.path for change in files if change.status == "added")
     found: list[Finding] = []
     overlay: list[str] = []
     for path in matching(paths, patterns):
-        claim = _claim(path, texts)
+        if path in added and not has_baseline:
+            continue
+        claim = _claim(path, texts, has_baseline=has_baseline)
         if claim is not None:
             overlay.append(path)
             found.append(_finding(path, claim))
     tests = [texts[path] for path in paths if is_test_file(path)]
-    return Protection((*found, *lost_tests(tests)), tuple(overlay))
+    compared = [pair for pair in tests if has_baseline or pair.base is not None]
+    return Protection((*found, *lost_tests(compared)), tuple(overlay))
 
 
-def _claim(path: str, texts: Mapping[str, FileTexts]) -> str | None:
+def _claim(path: str, texts: Mapping[str, FileTexts], *, has_baseline: bool) -> str | None:
     if not is_mixed(path):
         return f"This change touches {path}, which is protected."
     pair = texts[path]
-    sections = changed_sections(path, pair.base, pair.new)
+    sections = changed_sections(path, pair.base, pair.new, is_new_free=not has_baseline)
     if not sections:
         return None
     return f"This change touches protected parts of {path}: {', '.join(sections)}."
@@ -105,8 +108,8 @@ def _finding(path: str, claim: str) -> Finding:
         claim,
         file=path,
         evidence=(
-            "What judges the work may not be changed by the work; the verifiers ran with it as it "
-            "is in the base. Put it back, or say in your answer why the task needs it."
+            "What judges the work may not be changed by the work; the verifiers run with it as it "
+            "is in the base. Put it back."
         ),
     )
 

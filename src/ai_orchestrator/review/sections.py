@@ -40,11 +40,14 @@ def is_mixed(path: str) -> bool:
     return PurePosixPath(path).name in _READERS
 
 
-def changed_sections(path: str, base: str | None, new: str | None) -> tuple[str, ...]:
+def changed_sections(
+    path: str, base: str | None, new: str | None, *, is_new_free: bool = False
+) -> tuple[str, ...]:
     """Names of the protected sections that differ, sorted; None for a text: there is no file.
 
     A new text that cannot be read counts as a change of everything, under the name of what is
-    wrong with it; an unreadable base protects nothing that could be compared.
+    wrong with it; an unreadable base protects nothing that could be compared. `is_new_free`:
+    sections that the base does not have do not count.
     """
     reader = _READERS[PurePosixPath(path).name]
     try:
@@ -55,21 +58,24 @@ def changed_sections(path: str, base: str | None, new: str | None) -> tuple[str,
         after = {} if new is None else reader(new)
     except _UnreadableError as error:
         return (f"the whole file ({error})",)
-    names = sorted({*before, *after})
+    free = {name for name in after if is_new_free or _is_harmless_script(name, before)}
     return tuple(
         name
-        for name in names
-        if before.get(name) != after.get(name) and not _is_added_script(name, before, after)
+        for name in sorted({*before, *after})
+        if before.get(name) != after.get(name) and (name in before or name not in free)
     )
 
 
-def _is_added_script(name: str, before: Sections, after: Sections) -> bool:
-    """A new npm script is harmless unless npm runs it around one that was there."""
+def _is_harmless_script(name: str, before: Sections) -> bool:
+    """A new npm script does nothing, unless npm runs it by itself or around one that was there."""
     kind, _, script = name.partition(" ")
-    if kind != "scripts" or name in before or name not in after:
+    if kind != "scripts" or script in _LIFECYCLE:
         return False
     hooked = {script.removeprefix("pre"), script.removeprefix("post")} - {script}
-    return not any(f"scripts {one}" in before for one in hooked) and script not in _LIFECYCLE
+    return not any(f"scripts {one}" in before for one in hooked)
+
+
+_LIFECYCLE
 
 
 _LIFECYCLE = frozenset({"prepare", "preinstall", "install", "postinstall", "test", "lint"})
