@@ -1,0 +1,172 @@
+"""What every command is handed, and the few things every command does.
+
+`main` puts an `App` into Click's context; commands ask for it here. Imported on every start.
+"""
+
+# ruff: noqa: PLC0415  # what is slow to import waits until it is called: --help must be quick
+from __future__ import annotations
+
+import importlib
+import os
+import shlex
+import sys
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypedDict, cast
+
+import click
+
+from ai_orchestrator.base.clock import Clock, SystemClock
+from ai_orchestrator.cli.lines import to_text
+from ai_orchestrator.cli.settings import CliSettings, ConfigPlace
+from ai_orchestrator.cli.terminal import Terminal, clean, detect_terminal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from datetime import datetime
+
+    from ai_orchestrator.cli.lines import Line
+    from ai_orchestrator.cli.needs import Services
+    from ai_orchestrator.model.backend import Backend
+
+PROGRAM = "ai-orchestrator"
+
+
+def load_services() -> Services:
+    """The real ones. Imported by name and only here: `wiring` brings the whole program with it."""
+    wiring = importlib.import_module("ai_orchestrator.wiring")
+    return cast("Services", wiring.services())
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """The collaborators of all commands."""
+
+    services: Callable[[], Services] = load_services
+    clock: Clock = SystemClock()  # noqa: RUF009  # it has no state
+    sleep: Callable[[float], None] = time.sleep
+    detect: Callable[[bool, str], Terminal] = detect_terminal
+
+
+class _RootFlags(TypedDict):
+    server: str | None
+    data_dir: str | None
+    no_color: bool
+    term: str | None
+
+
+def _root_flags(ctx: click.Context) -> _RootFlags:
+    return cast("_RootFlags", ctx.find_root().params)
+
+
+def app_of(ctx: click.Context) -> App:
+    """The `App` that `main` put into the context."""
+    app = ctx.find_object(App)
+    assert app is not None, "main passes an App to every command"
+    return app
+
+
+def services_of(ctx: click.Context) -> Services:
+    """What a command needs beyond a backend."""
+    return app_of(ctx).services()
+
+
+def terminal_of(ctx: click.Context) -> Terminal:
+    """What stdout and stdin are, and whether colour is wanted."""
+    flags = _root_flags(ctx)
+    return app_of(ctx).detect(flags["no_color"], flags["term"] or "")
+
+
+def absolute(path: str | None) -> Path | None:
+    """The path as seen from the working directory, None for None. Links are left alone."""
+    return None if path is None else Path(os.path.abspath(path))  # noqa: PTH100  # keeps links
+
+
+def settings_of(
+    ctx: click.Context,
+    *,
+    config_file: str | None = None,
+    in_process: bool = False,
+    may_start: bool = True,
+    verbose: int = 0,
+) -> CliSettings:
+    """The global options and those of this command."""
+    flags = _root_flags(ctx)
+    return CliSettings(
+        cwd=Path.cwd(),
+        data_dir=absolute(flags["data_dir"]),
+        server=flags["server"],
+        config_file=absolute(config_file),
+        in_process=in_process,
+        may_start=may_start,
+        verbose=verbose,
+    )
+
+
+def place_of(config_file: str | None = None, repository: str | None = None) -> ConfigPlace:
+    """Where to look for configuration."""
+    return ConfigPlace(Path.cwd(), absolute(config_file), absolute(repository))
+
+
+@contextmanager
+def opened_backend(ctx: click.Context, settings: CliSettings | None = None) -> Iterator[Backend]:
+    """A backend that is closed afterwards; says which tasks were resumed by opening it."""
+    app = app_of(ctx)
+    opened_at = app.clock.now()
+    backend = app.services().open_backend(settings or settings_of(ctx))
+    try:
+        _tell_resumed(ctx, backend, opened_at)
+        yield backend
+    finally:
+        backend.close()
+
+
+def _tell_resumed(ctx: click.Context, backend: Backend, opened_at: datetime) -> None:
+    """Only the command that started the runner says so; those after it would repeat it."""
+    from ai_orchestrator.model.ids import short_id
+
+    info = backend.info()
+    if not info.resumed_tasks or info.started_at < opened_at:
+        return
+    shorts = [short_id(task) for task in info.resumed_tasks]
+    count = "1 unfinished task" if len(shorts) == 1 else f"{len(shorts)} unfinished tasks"
+    tell(f"resumed {count}: {', '.join(shorts)}. {next_command(ctx, 'tasks', 'watch', shorts[0])}")
+
+
+def next_command(ctx: click.Context, *words: str) -> str:
+    """A command line to type next, with the global options that this command was given."""
+    flags = _root_flags(ctx)
+    options: list[str] = []
+    if flags["server"] is not None:
+        options += ["--server", flags["server"]]
+    if flags["data_dir"] is not None:
+        options += ["--data-dir", flags["data_dir"]]
+    return shlex.join([PROGRAM, *options, *words])
+
+
+def tell(text: str) -> None:
+    """A remark for people, on stderr."""
+    click.echo(f"{PROGRAM}: {clean(text)}", err=True)
+
+
+def show(ctx: click.Context, *lines: Line) -> None:
+    """Lines on stdout, in colour where that is wanted."""
+    is_coloured = terminal_of(ctx).is_coloured
+    for line in lines:
+        click.echo(to_text(line, is_coloured=is_coloured), color=is_coloured)
+
+
+def show_json(value: object) -> None:
+    """One JSON document on one line of stdout."""
+    import msgspec
+
+    write_bytes(msgspec.json.encode(value) + b"\n")
+
+
+def write_bytes(chunk: bytes) -> None:
+    """Bytes on stdout as they are, at once."""
+    sys.stdout.flush()
+    sys.stdout.buffer.write(chunk)
+    sys.stdout.buffer.flush()

@@ -1,0 +1,48 @@
+"""Options that several commands share: one name and one meaning everywhere."""
+
+from __future__ import annotations
+
+import click
+
+from ai_orchestrator.cli.completing import complete_step, complete_task
+
+SEVERITIES = ("low", "medium", "high", "critical")
+"""As `model.review.Severity`; a test holds them equal, importing it would slow `--help`."""
+SANDBOX_MODES = ("required", "best-effort", "off")
+
+json_option = click.option(
+    "--json", "is_json", is_flag=True, help="Print JSON for programs, one document per line."
+)
+config_option = click.option(
+    "-c",
+    "--config",
+    "config_file",
+    metavar="FILE",
+    help="Configuration file; it replaces the search for one.",
+)
+repo_option = click.option(
+    "--repo",
+    "repository",
+    metavar="PATH",
+    help="Look at this repository. Default: the one that holds the working directory.",
+)
+plain_option = click.option(
+    "--plain", "is_plain", is_flag=True, help="One line per event instead of the live view."
+)
+verbose_option = click.option(
+    "-v", "--verbose", count=True, help="Also show what agents say and which tools they use."
+)
+no_wait_option = click.option(
+    "--no-wait",
+    "is_not_waiting",
+    is_flag=True,
+    help="Exit when the task waits: 6 for a person, 5 for a quota or a budget.",
+)
+task_argument = click.argument("task_id", metavar="TASK", shell_complete=complete_task)
+step_option = click.option(
+    "--step",
+    metavar="STEP",
+    shell_complete=complete_step,
+    help="Only this step, as `tasks show` names it.",
+)
+force_option = click.option("--force", "is_forced", is_flag=True, help="Also what was not applied.")

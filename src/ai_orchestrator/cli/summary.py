@@ -1,0 +1,172 @@
+"""A task on one screen: the end of `run`, and `tasks show`. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ai_orchestrator.cli import figures
+from ai_orchestrator.cli.lines import Line, Span, line, table
+from ai_orchestrator.cli.terminal import clean, clean_line
+from ai_orchestrator.cli.timeline import STATE_STYLE, STEP_STYLE, finding, step_label, verifier_end
+from ai_orchestrator.model.ids import short_id
+from ai_orchestrator.model.review import FindingState
+from ai_orchestrator.model.states import TaskState
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from ai_orchestrator.model.review import LedgerEntry, VerifierResult
+    from ai_orchestrator.model.task import StepView, TaskSummary, TaskView
+
+TITLE_CHARS = 60
+
+
+def ending(view: TaskView) -> list[Line]:
+    """What came out: state, why, commit, branch, findings, cost."""
+    summary = view.summary
+    rows: list[tuple[str, str]] = []
+    if view.final_commit is not None:
+        rows.append(("commit", _commit(view)))
+        rows.append(("branch", _branch(view)))
+    rows += [("findings", _counts(view.findings))] if view.findings else []
+    rows.append(("spent", figures.usage(summary.usage)))
+    return [state_line(summary), *_facts(rows), *_notes(view)]
+
+
+def state_line(summary: TaskSummary) -> Line:
+    """`succeeded (approved verified): the reason`."""
+    outcome = f" ({summary.outcome.value.replace('_', ' ')})" if summary.outcome else ""
+    name = summary.state.value.replace("_", " ")
+    reason = f": {clean_line(summary.reason)}" if summary.reason else ""
+    return line(Span(f"{name}{outcome}", STATE_STYLE.get(summary.state, "strong")), reason)
+
+
+def next_words(view: TaskView) -> list[tuple[str, ...]]:
+    """The commands that make sense now, as words after the program's name."""
+    short = short_id(view.summary.id)
+    state = view.summary.state
+    words: list[tuple[str, ...]] = []
+    if not state.is_final:
+        return [("tasks", "watch", short), ("tasks", "cancel", short)]
+    if view.final_commit is not None:
+        words.append(("tasks", "diff", short))
+        words += [] if view.is_applied else [("tasks", "apply", short)]
+    if state is not TaskState.SUCCEEDED:
+        words += [("tasks", "logs", short), ("tasks", "retry", short)]
+    return words or [("tasks", "show", short)]
+
+
+def whole(view: TaskView, now: datetime) -> list[Line]:
+    """Everything that is known of a task, for `tasks show`."""
+    summary = view.summary
+    base = figures.short_commit(view.base_commit) if view.base_commit else "not known yet"
+    facts = _facts(
+        [
+            ("task", summary.id),
+            ("workflow", summary.workflow),
+            ("repository", f"{summary.repository} at {base}"),
+            ("created", f"{summary.created_at:%Y-%m-%d %H:%M:%S} UTC by {summary.principal}"),
+            ("attempt", str(summary.task_attempt)),
+        ]
+    )
+    return [
+        line(Span(clean_line(summary.title), "strong")),
+        *facts,
+        *_section("steps", _steps(view.steps, now)),
+        *_section("verifiers", _verifiers(view.steps)),
+        *_section("findings", [line("  ", *finding(entry)) for entry in view.findings]),
+        line(),
+        *ending(view),
+    ]
+
+
+def listing(tasks: Sequence[TaskSummary], now: datetime) -> list[Line]:
+    """One line per task."""
+    head = [Span(name, "dim") for name in ("TASK", "STATE", "AGE", "WORKFLOW", "COST", "TITLE")]
+    return table([head, *(_row(task, now) for task in tasks)])
+
+
+def _row(task: TaskSummary, now: datetime) -> list[Span]:
+    state = task.state.value.replace("_", " ")
+    if task.state is TaskState.FAILED and task.outcome is not None:
+        state = f"failed: {task.outcome.value.replace('_', ' ')}"
+    return [
+        Span(short_id(task.id), "strong"),
+        Span(state, STATE_STYLE.get(task.state, "accent")),
+        Span(figures.age(task.created_at, now)),
+        Span(clean_line(task.workflow)),
+        Span(figures.money(task.usage.cost_usd)),
+        Span(_cut(clean_line(task.title), TITLE_CHARS)),
+    ]
+
+
+def _cut(text: str, limit: int) -> str:
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"
+
+
+def _facts(rows: Sequence[tuple[str, str]]) -> list[Line]:
+    return [line(Span(f"  {name:<11}", "dim"), clean_line(value)) for name, value in rows]
+
+
+def _section(title: str, lines: Sequence[Line]) -> list[Line]:
+    return [line(), line(Span(title, "strong")), *lines] if lines else []
+
+
+def _notes(view: TaskView) -> list[Line]:
+    return [line(Span("  note       ", "dim"), clean_line(note)) for note in view.notes]
+
+
+def _commit(view: TaskView) -> str:
+    verified = ", its tree was verified" if view.verified_tree else ""
+    return f"{figures.short_commit(view.final_commit or '')}{verified}"
+
+
+def _branch(view: TaskView) -> str:
+    return f"{view.branch} ({'applied' if view.is_applied else 'made by `tasks apply`'})"
+
+
+def _counts(entries: Sequence[LedgerEntry]) -> str:
+    told = []
+    for state in FindingState:
+        count = sum(entry.state is state for entry in entries)
+        told += [f"{count} {state.value}"] if count else []
+    return ", ".join(told)
+
+
+def _steps(steps: Sequence[StepView], now: datetime) -> list[Line]:
+    if not steps:
+        return []
+    return [line("  ", *row) for row in table([_step_row(step, now) for step in steps])]
+
+
+def _step_row(step: StepView, now: datetime) -> list[Span]:
+    took = ((step.finished_at or now) - step.started_at).total_seconds()
+    who = step.agent or step.kind
+    attempt = f" attempt {step.attempt}" if step.attempt > 1 else ""
+    commit = figures.short_commit(step.commit) if step.commit and step.is_changed else "no change"
+    return [
+        Span(step_label(step.step, step.iteration) + attempt),
+        Span(f"{who} ({step.model})" if step.model else who, "accent"),
+        Span(step.outcome, STEP_STYLE.get(step.outcome, "plain")),
+        Span(figures.duration(took), "dim"),
+        Span(commit if step.outcome != "running" else ""),
+        Span(clean_line(step.reason)),
+    ]
+
+
+def _verifiers(steps: Sequence[StepView]) -> list[Line]:
+    latest: dict[str, VerifierResult] = {}
+    for step in steps:
+        latest.update((result.name, result) for result in step.verifiers)
+    lines: list[Line] = []
+    for result in latest.values():
+        mark = Span("green", "good") if result.is_green else Span("red", "bad")
+        lines.append(line("  ", Span(result.name), " ", mark, f" ({verifier_end(result)})"))
+        if not result.is_green:
+            lines += [line(Span(f"    | {text}", "dim")) for text in _tail(result.output)]
+    return lines
+
+
+def _tail(output: str) -> list[str]:
+    return [text for text in clean(output).rstrip().split("\n")[-12:] if text.strip()]

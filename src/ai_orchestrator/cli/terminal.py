@@ -1,0 +1,69 @@
+"""What the standard streams are, and text that is safe to show on them.
+
+Imported on every start. Agents, repositories and servers write much of what is shown: nothing of
+theirs may move the cursor, change the title or reorder what a person reads.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from dataclasses import dataclass
+from typing import TextIO
+
+_UNSAFE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # C0 but tab and line feed, DEL, C1
+    "\u200e\u200f\u202a-\u202e\u2066-\u2069]"  # marks that reorder text
+)
+_UNSAFE_BYTES = re.compile(rb"[\x00-\x08\x0b-\x1f\x7f]")
+
+
+@dataclass(frozen=True, slots=True)
+class Terminal:
+    """What a command may do with its streams."""
+
+    is_shown: bool
+    """stdout is a terminal, of whatever kind: a person looks at it."""
+    is_interactive: bool
+    """stdout is a terminal that can be redrawn: the live view is possible."""
+    is_coloured: bool
+    can_ask: bool
+    """A person sees stderr and can answer on stdin."""
+
+
+def detect_terminal(is_colour_refused: bool, term: str) -> Terminal:  # noqa: FBT001  # a fact, not a switch
+    """What this process's streams are.
+
+    Both parameters come from options that have the environment's NO_COLOR and TERM as defaults.
+    """
+    is_shown = _is_terminal(sys.stdout)
+    is_capable = is_shown and term != "dumb" and not is_colour_refused
+    return Terminal(
+        is_shown=is_shown,
+        is_interactive=is_capable,
+        is_coloured=is_capable,
+        can_ask=_is_terminal(sys.stdin) and _is_terminal(sys.stderr),
+    )
+
+
+def _is_terminal(stream: TextIO | None) -> bool:
+    return stream is not None and not stream.closed and stream.isatty()
+
+
+def clean(text: str) -> str:
+    """The text without control characters; tabs and line feeds stay."""
+    return _UNSAFE.sub("", text)
+
+
+def clean_line(text: str) -> str:
+    """The text on one line, without control characters."""
+    return " ".join(clean(text).split())
+
+
+def clean_bytes(chunk: bytes) -> bytes:
+    """Bytes without ASCII control characters; tabs and line feeds stay.
+
+    C1 controls are left: in UTF-8 their bytes are also parts of ordinary characters, and terminals
+    that speak UTF-8 do not act on the bare bytes.
+    """
+    return _UNSAFE_BYTES.sub(b"", chunk)

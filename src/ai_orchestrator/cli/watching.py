@@ -1,0 +1,205 @@
+"""Shows a task until it ends or the person leaves, and says what came out.
+
+The part that `run`, `demo`, `tasks watch` and `tasks retry --watch` have in common.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import click
+
+from ai_orchestrator.base.errors import OrchestratorError
+from ai_orchestrator.cli.app import (
+    app_of,
+    next_command,
+    services_of,
+    show,
+    show_json,
+    terminal_of,
+    write_bytes,
+)
+from ai_orchestrator.cli.failures import CommandInterruptedError
+from ai_orchestrator.cli.following import Answer, Ending, Follower, Manners
+from ai_orchestrator.cli.interrupts import DetachRequestedError
+from ai_orchestrator.cli.lines import Span, line
+from ai_orchestrator.cli.presenters import (
+    JsonPresenter,
+    LivePresenter,
+    PlainPresenter,
+    live_console,
+)
+from ai_orchestrator.cli.result import run_result
+from ai_orchestrator.cli.summary import ending as ending_lines
+from ai_orchestrator.cli.summary import next_words
+from ai_orchestrator.cli.terminal import clean_line
+from ai_orchestrator.cli.timeline import Timeline
+from ai_orchestrator.model.ids import short_id
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ai_orchestrator.cli.interrupts import Interrupts
+    from ai_orchestrator.model.backend import Backend
+    from ai_orchestrator.model.task import TaskRequest, TaskView
+
+_QUESTION = "\nDetach or cancel? [d/c] "
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """How a command was asked to show a task."""
+
+    is_json: bool
+    is_plain: bool
+    is_verbose: bool
+    is_leaving_when_it_waits: bool
+    is_owner: bool
+    """Ctrl-C may cancel the task; a mere watcher only stops watching."""
+    in_process: bool = False
+    output: Path | None = None
+    """Where `-o` wants a new repository with the result."""
+
+
+def accept(backend: Backend, request: TaskRequest, interrupts: Interrupts) -> TaskView:
+    """The accepted task. Ctrl-C during the hand-over counts as one right after it."""
+    try:
+        with interrupts.held():
+            return backend.submit(request)
+    except (KeyboardInterrupt, DetachRequestedError) as error:
+        raise CommandInterruptedError(
+            "interrupted while the task was handed over.",
+            hint="See whether it was accepted: ai-orchestrator tasks",
+        ) from error
+
+
+def watch(
+    ctx: click.Context, backend: Backend, task_id: str, how: Watch, interrupts: Interrupts
+) -> int:
+    """Follows the task to its end and prints the result; the exit code."""
+    manners = Manners(
+        is_leaving_when_it_waits=how.is_leaving_when_it_waits,
+        on_interrupt=lambda: _answer(ctx, how),
+        sleep=app_of(ctx).sleep,
+    )
+    with _presenter(ctx, how) as presenter:
+        ending = Follower(backend, presenter, interrupts, manners).follow(task_id)
+    return conclude(ctx, backend, ending, how)
+
+
+def say_accepted(ctx: click.Context, view: TaskView, how: Watch) -> None:
+    """The first line that people see; programs get the id with every event."""
+    if not how.is_json:
+        told = f" accepted, workflow {clean_line(view.summary.workflow)}"
+        show(ctx, line("task ", Span(short_id(view.summary.id), "strong"), told))
+
+
+def conclude(ctx: click.Context, backend: Backend, ending: Ending, how: Watch) -> int:
+    """Delivers what `-o` asked for, prints what came out, returns the exit code."""
+    delivered, problem = None, None
+    try:
+        delivered = _deliver(ctx, backend, ending, how)
+    except OrchestratorError as error:
+        problem = error  # the task itself is told first: its work is safe
+    if how.is_json:
+        _show_result(ctx, backend, ending, delivered)
+    else:
+        _show_ending(ctx, ending, how, delivered)
+    if problem is not None:
+        raise problem
+    return ending.exit_code
+
+
+def _presenter(ctx: click.Context, how: Watch) -> JsonPresenter | PlainPresenter | LivePresenter:
+    if how.is_json:
+        return JsonPresenter(write_bytes)
+    timeline = Timeline(is_verbose=how.is_verbose)
+    if terminal_of(ctx).is_interactive and not how.is_plain:
+        return LivePresenter(timeline, live_console(), app_of(ctx).clock)
+    return PlainPresenter(timeline, lambda a_line: show(ctx, a_line))
+
+
+def _answer(ctx: click.Context, how: Watch) -> Answer:
+    """What Ctrl-C means: asked where somebody can answer, else cancel what is one's own."""
+    if not how.is_owner:
+        return "detach"
+    return _asked() if terminal_of(ctx).can_ask else "cancel"
+
+
+def _asked() -> Answer:
+    while True:
+        click.echo(_QUESTION, nl=False, err=True)
+        typed = sys.stdin.readline()
+        answer = typed.strip().lower()
+        if not typed or answer in ("d", "detach"):
+            return "detach"  # end of input: nobody is there to say cancel
+        if answer in ("c", "cancel"):
+            return "cancel"
+
+
+def _deliver(ctx: click.Context, backend: Backend, ending: Ending, how: Watch) -> str | None:
+    view = ending.view
+    if how.output is None or ending.kind != "final" or ending.exit_code != 0:
+        return None
+    if view.final_commit is None:
+        return None
+    applied = services_of(ctx).apply_task(
+        backend, view.summary.id, repository=how.output, mode="new-directory"
+    )
+    return applied.repository
+
+
+def _show_result(
+    ctx: click.Context, backend: Backend, ending: Ending, delivered: str | None
+) -> None:
+    repository = services_of(ctx).task_repository(backend, ending.view.summary.id)
+    show_json(
+        run_result(
+            ending.view,
+            exit_code=ending.exit_code,
+            is_detached=ending.kind == "detached",
+            data_directory=backend.info().data_directory,
+            repository=None if repository is None else str(repository),
+            delivered_to=delivered,
+        )
+    )
+
+
+def _show_ending(ctx: click.Context, ending: Ending, how: Watch, delivered: str | None) -> None:
+    if ending.kind == "detached":
+        _show_detached(ctx, ending, how)
+        return
+    show(ctx, line(), *ending_lines(ending.view))
+    if delivered is not None:
+        show(ctx, line(Span("  result     ", "dim"), delivered))
+    show_next(ctx, *_next(ending, how, delivered))
+
+
+def _next(ending: Ending, how: Watch, delivered: str | None) -> list[tuple[str, ...]]:
+    words = next_words(ending.view)
+    if delivered is not None:
+        return [word for word in words if "apply" not in word]
+    if how.output is None:
+        return words
+    return [(*word, "-o", str(how.output)) if "apply" in word else word for word in words]
+
+
+def _show_detached(ctx: click.Context, ending: Ending, how: Watch) -> None:
+    short = short_id(ending.view.summary.id)
+    if ending.view.summary.state.is_final:
+        told = f"task {short} has ended."
+    elif how.in_process:
+        told = f"task {short} stops here and goes on when the next command starts a runner."
+    else:
+        told = f"task {short} goes on without this command."
+    show(ctx, line(Span(told, "strong")))
+    show_next(ctx, *next_words(ending.view))
+
+
+def show_next(ctx: click.Context, *words: tuple[str, ...]) -> None:
+    """Commands to type next."""
+    for index, word in enumerate(words):
+        label = "next:      " if index == 0 else " " * 11
+        show(ctx, line("  ", Span(label, "dim"), Span(next_command(ctx, *word), "accent")))
