@@ -75,9 +75,6 @@ def _is_harmless_script(name: str, before: Sections) -> bool:
     return not any(f"scripts {one}" in before for one in hooked)
 
 
-_LIFECYCLE
-
-
 _LIFECYCLE = frozenset({"prepare", "preinstall", "install", "postinstall", "test", "lint"})
 
 
