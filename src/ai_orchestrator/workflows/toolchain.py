@@ -1,8 +1,8 @@
 """Which directories of the machine hold the tools on a PATH, so that a sandbox can show them.
 
-`verify.py` asks; so may whoever runs other commands of a repository in the sandbox. A folder of programs alone is
-seldom enough: an interpreter needs its libraries. What is shown is read-only and chosen narrowly,
-since a prefix may be somebody's HOME, or a checkout with a `.env` in it.
+`enclosure.py` is handed the answer by whoever runs verifiers and other commands of a repository. A
+folder of programs alone is seldom enough: an interpreter needs its libraries. What is shown is
+read-only and chosen narrowly, since a prefix may be somebody's HOME, or a checkout with a `.env`.
 """
 
 from __future__ import annotations

@@ -48,13 +48,14 @@ async def watch(process: Process, timeout_s: float) -> Ended:
         done, _ = await asyncio.wait((ending,), timeout=timeout_s)
         how = await (ending if done else process.stop(STOP_GRACE_S))
         read, _ = await asyncio.wait(reading, timeout=_DRAIN_LIMIT_S)
-        for task in read:
-            task.result()
+        for stream in read:
+            stream.result()
     except BaseException:
         await _stop_whatever_happens(process)
         raise
     finally:
-        for task in (ending, *reading):
+        ending.cancel()
+        for task in reading:
             task.cancel()
         await asyncio.gather(ending, *reading, return_exceptions=True)
     said = complaint.content().decode("utf-8", "replace")
