@@ -216,14 +216,18 @@ def _decision(
         case Verdict():
             return Speech(spoken(play))
         case ProviderError():
-            message = f"{_FAILURES[play.status]}; try again in {play.reset_s:g} s"
-            return Refusal(play.status, message, play.reset_s)
+            return Refusal(play.status, _failure_message(play), play.reset_s)
         case Hang():
             return Silence()
         case Cut():
             return Break("The scenario breaks the connection in the middle of this text.")
         case _:
             assert_never(play)
+
+
+def _failure_message(error: ProviderError) -> str:
+    message = f"{_FAILURES[error.status]}."
+    return f"{message} Try again in {error.reset_s:g} s." if error.status == 429 else message
 
 
 def _tool_decision(play: ToolUse, request: ModelRequest, root: str) -> Decision:

@@ -132,23 +132,28 @@ class ScriptedServer:
     ) -> None:
         assert self._listener is not None
         self._listener.close()
-        for connection in self._connections:
+        connections = tuple(self._connections)
+        for connection in connections:
             connection.cancel()
-        if self._connections:
-            await asyncio.wait(self._connections, timeout=CLOSE_TIMEOUT_S)
+        if connections:
+            await asyncio.wait(connections, timeout=CLOSE_TIMEOUT_S)
         self._files.close()
 
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # Not a coroutine: asyncio would make a task of it that complains when it is cancelled.
         if len(self._connections) >= LIMIT_CONNECTIONS:
             writer.close()
             return
-        task = asyncio.current_task()
-        assert task is not None
+        task = asyncio.create_task(Connection(reader, writer).serve(self._answer))
         self._connections.add(task)
-        try:
-            await Connection(reader, writer).serve(self._answer)
-        finally:
-            self._connections.discard(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._connections.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            context = {"message": "scripted server: a connection failed", "exception": error}
+            task.get_loop().call_exception_handler(context)
 
     async def _answer(self, request: HttpRequest, connection: Connection) -> None:
         address = resolve(request.method, request.target)

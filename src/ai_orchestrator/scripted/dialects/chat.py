@@ -100,7 +100,8 @@ def _turns(message: _Message) -> Iterator[Turn]:
         case "tool":
             yield Turn(TurnKind.TOOL_RESULT)
         case "assistant":
-            yield Turn(TurnKind.MODEL, _text(message))
+            if text := _text(message):
+                yield Turn(TurnKind.MODEL, text)
             for _ in message.tool_calls or []:
                 yield Turn(TurnKind.TOOL_CALL)
         case _:  # system, developer

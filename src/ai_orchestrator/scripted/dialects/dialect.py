@@ -14,7 +14,8 @@ from ai_orchestrator.scripted.decision import Break, Refusal, Speech
 from ai_orchestrator.scripted.scenario import Usage
 from ai_orchestrator.scripted.tools import ToolCall
 
-_PIECE_CHARS = 48  # a guess: small enough that a sentence arrives in several deltas
+_PIECE_CHARS = 16  # small enough that a sentence arrives in several deltas
+_LIMIT_PIECES = 64  # and a file in not too many
 
 _Struct = TypeVar("_Struct", bound=msgspec.Struct)
 
@@ -82,8 +83,8 @@ def event(data: Mapping[str, object], name: str = "") -> bytes:
 
 def pieces(text: str) -> list[str]:
     """`text` as a stream would bring it; at least one piece."""
-    starts = range(0, len(text), _PIECE_CHARS)
-    return [text[start : start + _PIECE_CHARS] for start in starts] or [""]
+    size = max(_PIECE_CHARS, len(text) // _LIMIT_PIECES)
+    return [text[start : start + size] for start in range(0, len(text), size)] or [""]
 
 
 def retry_after(refusal: Refusal) -> str:
