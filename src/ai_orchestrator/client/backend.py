@@ -32,9 +32,7 @@ MAX_REVIVALS = 3
 class HttpBackend:
     """A typed client of `/api/v1`. One connection per call; safe to use from several threads."""
 
-    def __init__(
-        self, transport: Transport, revive: Callable[[], Transport] | None = None
-    ) -> None:
+    def __init__(self, transport: Transport, revive: Callable[[], Transport] | None = None) -> None:
         self._transport = transport
         self._revive = revive
         """Starts the server again when it died while its events were followed."""

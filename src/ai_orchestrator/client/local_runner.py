@@ -1,0 +1,168 @@
+"""Finds the runner of a data directory, starts one where none is, has an older one make room."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ai_orchestrator.base.background import start_in_background
+from ai_orchestrator.base.clock import SystemClock
+from ai_orchestrator.base.errors import EnvironmentProblemError, UnreachableError
+from ai_orchestrator.base.lockfile import acquire, holder
+from ai_orchestrator.client.backend import HttpBackend
+from ai_orchestrator.client.transport import UnixTransport
+from ai_orchestrator.model.task import ServerInfo
+
+START_LIMIT_S = 30.0
+"""Ten times the goal for the first start ever."""
+DRAIN_LIMIT_S = 15.0
+"""So long an older runner may take to come to a step boundary before it is told to stop."""
+_POLL_S = 0.01
+_CLOCK = SystemClock()
+_KEPT_VARIABLES = ("HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "XDG_RUNTIME_DIR", "USER", "LOGNAME")
+_SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+@dataclass(frozen=True, slots=True)
+class LocalRunner:
+    """The runner of one data directory, running or not."""
+
+    data_dir: Path
+    socket: Path
+    release: str
+    variables: Mapping[str, str]
+    """The client's environment; the runner gets a few of its variables and no secret."""
+
+    def find(self) -> ServerInfo | None:
+        """Who answers on the socket; None when nobody does."""
+        if not self.socket.exists():
+            return None
+        try:
+            return HttpBackend(self.transport()).info()
+        except UnreachableError:
+            return None
+
+    def transport(self) -> UnixTransport:
+        """The way to the runner."""
+        return UnixTransport(self.socket)
+
+    def ensure(self) -> tuple[UnixTransport, ServerInfo | None]:
+        """The way to a runner of this release, started where needed; who it is, if just started.
+
+        Raises `EnvironmentProblemError` when it cannot be started; its log is named then.
+        """
+        if self._answers_fast():
+            return self.transport(), None
+        info = self.find()
+        if info is not None and _version(info.release) >= _version(self.release):
+            return self.transport(), None
+        if info is not None:
+            self._make_room(info)
+        return self.transport(), self._start()
+
+    def _answers_fast(self) -> bool:
+        """The lock's holder is of this release and alive: one file to read instead of a request."""
+        info = holder(self.data_dir / "lock")
+        if info is None or info.get("release") != self.release or not self.socket.exists():
+            return False
+        pid = info.get("pid")
+        return isinstance(pid, int) and _is_alive(pid)
+
+    def _make_room(self, info: ServerInfo) -> None:
+        """Has a runner of an older release leave: at a step boundary, or interrupted in the end."""
+        HttpBackend(self.transport()).drain()
+        if self._wait_until_free(DRAIN_LIMIT_S):
+            return
+        os.kill(info.pid, signal.SIGTERM)
+        if not self._wait_until_free(DRAIN_LIMIT_S):
+            raise EnvironmentProblemError(
+                f"runner {info.pid} of release {info.release} does not give up {self.data_dir}.",
+                hint=f"Stop it by `kill {info.pid}` and try again; nothing finished is lost.",
+            )
+
+    def _wait_until_free(self, limit_s: float) -> bool:
+        deadline = _CLOCK.monotonic_s() + limit_s
+        while _CLOCK.monotonic_s() < deadline:
+            held = acquire(self.data_dir / "lock")
+            if held is not None:
+                held.release()
+                return True
+            time.sleep(_POLL_S)
+        return False
+
+    def _start(self) -> ServerInfo:
+        self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        log = self.data_dir / "logs" / "runner.log"
+        offset = log.stat().st_size if log.exists() else 0
+        argv = (
+            sys.executable,
+            *("-m", "ai_orchestrator.runner"),
+            *("--data-dir", str(self.data_dir), "--socket", str(self.socket)),
+        )
+        pid = start_in_background(argv, self._environment(), log)
+        deadline = _CLOCK.monotonic_s() + START_LIMIT_S
+        while _CLOCK.monotonic_s() < deadline:
+            info = self.find()
+            if info is not None:
+                return info
+            if not _is_alive(pid):
+                # Another client may have been faster: then its runner holds the lock and answers.
+                info = self._of_another()
+                if info is not None:
+                    return info
+                break
+            time.sleep(_POLL_S)
+        raise EnvironmentProblemError(
+            f"the runner of {self.data_dir} did not start: {_tail(log, offset)}",
+            hint=f"Its log is {log}.",
+        )
+
+    def _of_another(self) -> ServerInfo | None:
+        deadline = _CLOCK.monotonic_s() + START_LIMIT_S / 3
+        while _CLOCK.monotonic_s() < deadline:
+            info = self.find()
+            if info is not None:
+                return info
+            held = acquire(self.data_dir / "lock")
+            if held is not None:
+                held.release()
+                return None
+            time.sleep(_POLL_S)
+        return None
+
+    def _environment(self) -> dict[str, str]:
+        kept = {name: self.variables[name] for name in _KEPT_VARIABLES if name in self.variables}
+        return {"PATH": _SYSTEM_PATH, "PYTHONUNBUFFERED": "1", **kept}
+
+
+def _version(release: str) -> tuple[int, ...]:
+    """A release as numbers, for telling older from newer; what is no number counts as 0."""
+    return tuple(int(part) if part.isdigit() else 0 for part in release.split("."))
+
+
+def _is_alive(pid: int) -> bool:
+    """A process of that id runs; our own ended child is reaped on the way."""
+    try:
+        ended, _ = os.waitpid(pid, os.WNOHANG)
+    except ChildProcessError:
+        ended = 0
+    if ended == pid:
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _tail(log: Path, offset: int) -> str:
+    """The last line that the start wrote to the log."""
+    lines = log.read_bytes()[offset:].decode("utf-8", "replace").strip().splitlines()
+    return lines[-1] if lines else "it wrote nothing"
