@@ -1,1 +1,1 @@
-"""Credentials at rest, redaction, trust in repository files."""
+"""Keeps secrets: encrypted at rest, out of everything that is stored or shown."""
