@@ -100,6 +100,7 @@ class EndSeen(msgspec.Struct, frozen=True, tag="end"):
 
 
 ErrorKind = Literal[
+    "missing",  # the agent's program is not there
     "auth",  # the account was refused: final, never retried
     "quota",  # a limit with a reset time
     "overloaded",  # 429 without a reset, 5xx, network: may work later

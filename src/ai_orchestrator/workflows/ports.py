@@ -16,6 +16,7 @@ from ai_orchestrator.model.orders import AgentEventSink, AgentOrder, AttemptPath
 from ai_orchestrator.model.review import LedgerEntry
 from ai_orchestrator.model.states import OutcomeCode, TaskState
 from ai_orchestrator.model.task import Diff, RepositorySource, StepView
+from ai_orchestrator.model.workflow import AgentSpec, EnvironmentSpec
 
 T = TypeVar("T")
 
@@ -91,6 +92,18 @@ class TaskTree(Protocol):
         """Sets a ref."""
         ...
 
+    async def equip(self, environment: EnvironmentSpec) -> tuple[int, ...]:
+        """Copies and links what the spec names into the tree; the ports reserved for it."""
+        ...
+
+    async def tree_of(self, commit: str) -> str:
+        """The tree id of a commit."""
+        ...
+
+    async def parent(self, commit: str) -> str | None:
+        """The commit's first parent, None for a root."""
+        ...
+
     async def diff(self, base: str, commit: str) -> Diff:
         """Files and stat between two commits."""
         ...
@@ -101,6 +114,10 @@ class TaskTree(Protocol):
 
     async def clean_checkout(self, commit: str, *, base_paths: Sequence[str] = ()) -> Path:
         """A second tree that equals the commit, with `base_paths` as they are in the base."""
+        ...
+
+    async def list_files(self, commit: str) -> tuple[str, ...]:
+        """Paths of all files of a commit, as git names them."""
         ...
 
     async def read_file(self, commit: str, path: str) -> bytes | None:
@@ -128,11 +145,27 @@ class Trees(Protocol):
 class AgentHost(Protocol):
     """Runs agents."""
 
+    async def check(self, agents: Sequence[AgentSpec], path_env: str) -> None:
+        """Raises `EnvironmentProblemError` (code agent-missing) for one that is not installed."""
+        ...
+
     async def run(self, order: AgentOrder, on_event: AgentEventSink) -> AgentResult:
         """How the run ended; never raises for what the agent did. No process is left after it.
 
         Cancelling the awaiting task stops the agent's whole tree first.
         """
+        ...
+
+
+class EventBatch(Protocol):
+    """Joins events of a chatty agent into few transactions."""
+
+    def add(self, event: NewEvent) -> None:
+        """Takes an event; never blocks. Order is kept."""
+        ...
+
+    async def close(self) -> None:
+        """Returns when everything added is in the log."""
         ...
 
 
@@ -145,10 +178,29 @@ class Records(Protocol):
         """Writes the attempt's row as running, with its event."""
         ...
 
+    async def update_attempt(self, view: StepView, task_id: str, task_attempt: int) -> None:
+        """Brings session, model and usage of a running attempt up to date."""
+        ...
+
     async def finish_attempt(
-        self, view: StepView, task_id: str, task_attempt: int, events: Sequence[NewEvent]
+        self,
+        view: StepView,
+        task_id: str,
+        task_attempt: int,
+        events: Sequence[NewEvent],
+        *,
+        result: str | None = None,
     ) -> None:
-        """Writes outcome and commit with the event `step.finished` in one transaction."""
+        """Writes outcome and commit with the event `step.finished` in one transaction.
+
+        `result`: the step's journal value as JSON, for whoever adopts the row.
+        """
+        ...
+
+    async def attempt_results(
+        self, task_id: str, task_attempt: int, step: str, iteration: int
+    ) -> dict[int, str]:
+        """Attempt number -> the `result` given when it was finished; those without are left out."""
         ...
 
     async def attempts(
@@ -168,7 +220,7 @@ class Records(Protocol):
         entries: Sequence[LedgerEntry],
         events: Sequence[NewEvent],
     ) -> None:
-        """Replaces the ledger of a task attempt and appends its events."""
+        """Writes entries of the ledger by their fingerprint, and appends their events."""
         ...
 
     async def set_state(

@@ -1,0 +1,142 @@
+"""Accepting a task: checked whole, frozen whole, and durable when the answer is given."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import sqlalchemy as sa
+
+from ai_orchestrator.base.clock import Clock
+from ai_orchestrator.base.errors import BadInputError
+from ai_orchestrator.model.ids import branch_name, new_task_id, workflow_id
+from ai_orchestrator.model.task import RepositorySource, TaskRequest
+from ai_orchestrator.model.workflow import WorkflowSpec
+from ai_orchestrator.store.database import Database
+from ai_orchestrator.store.events import EventLog
+from ai_orchestrator.store.tables import TaskContext
+from ai_orchestrator.store.tasks import NewTask, insert_task, task_with_key
+
+MAX_TASK_BYTES = 256 * 1024
+TITLE_CHARS = 80
+
+
+class Queue(Protocol):
+    """The engine, as far as acceptance needs it."""
+
+    def enqueue(
+        self, connection: sa.Connection, workflow_id: str, task_id: str, task_attempt: int
+    ) -> None:
+        """Queues a workflow inside the caller's transaction."""
+        ...
+
+    def wake(self) -> None:
+        """Looks for queued work at once."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """What is written beside each task: who began it."""
+
+    name: str
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Acceptance:
+    """Accepts tasks; every part of it is passed in."""
+
+    database: Database
+    log: EventLog
+    queue: Queue
+    clock: Clock
+    release: Release
+    freeze: Callable[[TaskRequest], WorkflowSpec]
+    """The workflow, whole; raises `ConfigError` with every problem. Slow: runs in a thread."""
+    resolve: Callable[[RepositorySource], Awaitable[str]]
+    """The commit that a source names now, fetched."""
+    encrypt: Callable[[str, Mapping[str, str]], bytes]
+    """Task id and credentials -> what may be stored."""
+
+    async def accept(self, request: TaskRequest, principal: str) -> str:
+        """The id of the accepted task; with a known idempotency key that of the earlier one."""
+        check_task_text(request.task)
+        if request.idempotency_key is not None:
+            earlier = await self._earlier(principal, request.idempotency_key)
+            if earlier is not None:
+                return earlier
+        spec = await asyncio.to_thread(self.freeze, request)
+        base = await self.resolve(request.repository)
+        new = self._new_task(request, principal, spec, base)
+        accepted = await self.database.write_async(lambda connection: self._write(connection, new))
+        self.queue.wake()
+        return accepted
+
+    async def _earlier(self, principal: str, key: str) -> str | None:
+        return await self.database.read_async(
+            lambda connection: task_with_key(connection, "default", principal, key)
+        )
+
+    def _write(self, connection: sa.Connection, new: NewTask) -> str:
+        """Our row and the queued workflow, in one transaction."""
+        task_id = insert_task(connection, self.log, new)
+        if task_id == new.id:
+            self.queue.enqueue(connection, workflow_id(task_id, 1), task_id, 1)
+        return task_id
+
+    def _new_task(
+        self, request: TaskRequest, principal: str, spec: WorkflowSpec, base: str
+    ) -> NewTask:
+        task_id = new_task_id(self.clock.now())
+        title = title_of(request.task)
+        return NewTask(
+            id=task_id,
+            principal=principal,
+            title=title,
+            task=request.task,
+            workflow=spec.name,
+            repository=repository_name(request.repository),
+            source=request.repository,
+            spec=spec,
+            context=TaskContext(request.path, request.home),
+            epoch=self.release.epoch,
+            release=self.release.name,
+            base_commit=base,
+            branch=branch_name(task_id, title),
+            idempotency_key=request.idempotency_key,
+            credentials=(
+                self.encrypt(task_id, request.credentials) if request.credentials else None
+            ),
+        )
+
+
+def check_task_text(task: str) -> None:
+    """Raises `BadInputError` for a text that is empty, too long or not valid Unicode."""
+    if not task.strip():
+        raise BadInputError("the task is empty.", hint="Say in a sentence what is to be done.")
+    try:
+        size = len(task.encode())
+    except UnicodeEncodeError as error:
+        raise BadInputError(
+            f"the task holds a character that is not valid UTF-8 at position {error.start}.",
+            hint="Remove it.",
+        ) from error
+    if size > MAX_TASK_BYTES:
+        raise BadInputError(
+            f"the task has {size} bytes; the limit is {MAX_TASK_BYTES}.",
+            hint="Put long material into a file of the repository and name it in the task.",
+        )
+
+
+def title_of(task: str) -> str:
+    """The first line of a task, cut to the length of a title."""
+    line = task.strip().splitlines()[0].strip()
+    return line if len(line) <= TITLE_CHARS else line[: TITLE_CHARS - 1] + "…"
+
+
+def repository_name(source: RepositorySource) -> str:
+    """The source as people know it."""
+    return source.path or source.url or source.new_directory or ""

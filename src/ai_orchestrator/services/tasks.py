@@ -1,0 +1,218 @@
+"""Tasks, whatever the interface: accept, look, follow, cancel, retry, delete."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import sqlalchemy as sa
+
+from ai_orchestrator.base.errors import ConflictError, NotFoundError
+from ai_orchestrator.model.events import Event
+from ai_orchestrator.model.ids import workflow_id
+from ai_orchestrator.model.states import TaskState
+from ai_orchestrator.model.task import Diff, GarbageReport, TaskRequest, TaskSummary, TaskView
+from ai_orchestrator.services.acceptance import Acceptance
+from ai_orchestrator.services.changes import TaskChanges
+from ai_orchestrator.store.database import Database
+from ai_orchestrator.store.events import READ_LIMIT, EventLog, read_events
+from ai_orchestrator.store.records import SqlRecords
+from ai_orchestrator.store.tasks import (
+    begin_retry,
+    mark_applied,
+    save_credentials,
+)
+from ai_orchestrator.store.views import (
+    list_tasks,
+    resolve_task_id,
+    task_summary,
+    task_view,
+)
+
+HEARTBEAT_S = 10.0
+
+
+class Workflows(Protocol):
+    """The engine, as far as a running task needs it."""
+
+    def enqueue(
+        self, connection: sa.Connection, workflow_id: str, task_id: str, task_attempt: int
+    ) -> None:
+        """Queues a workflow inside the caller's transaction."""
+        ...
+
+    def wake(self) -> None:
+        """Looks for queued work at once."""
+        ...
+
+    def cancel(self, workflow_id: str) -> None:
+        """Cancels a workflow; a running step is interrupted within about a second."""
+        ...
+
+    @property
+    def running(self) -> frozenset[str]:
+        """Workflows that are inside a step."""
+        ...
+
+
+class Removal(Protocol):
+    """Removes what tasks leave on disk and in the database."""
+
+    async def delete(self, task_id: str, view: TaskView) -> None:
+        """Rows, repository, trees, conversations and logs of a final task."""
+        ...
+
+    async def collect(self, *, dry_run: bool, force: bool) -> GarbageReport:
+        """What is no longer needed, of all tasks."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class TaskService:
+    """All that a user can ask about tasks. Task ids may be short where they are unique."""
+
+    database: Database
+    log: EventLog
+    records: SqlRecords
+    engine: Workflows
+    acceptance: Acceptance
+    changes: TaskChanges
+    removal: Removal
+    encrypt: Callable[[str, Mapping[str, str]], bytes]
+
+    async def submit(self, request: TaskRequest, principal: str) -> TaskView:
+        """Accepts a task; it is durable when this returns."""
+        return await self._view(await self.acceptance.accept(request, principal))
+
+    async def resolve(self, text: str) -> str:
+        """The whole id for an id or its unique end. Raises `NotFoundError`."""
+        return await self.database.read_async(lambda c: resolve_task_id(c, text))
+
+    async def summaries(self, limit: int) -> list[TaskSummary]:
+        """Tasks, newest first."""
+        return await self.database.read_async(lambda c: list_tasks(c, limit=limit))
+
+    async def view(self, text: str) -> TaskView:
+        """One task with its steps and findings."""
+        return await self._view(await self.resolve(text))
+
+    async def _view(self, task_id: str) -> TaskView:
+        return await self.database.read_async(lambda c: task_view(c, task_id))
+
+    async def events(
+        self, task_id: str, after_seq: int, *, follow: bool
+    ) -> AsyncIterator[list[Event]]:
+        """Batches of events by rising seq; an empty batch says that nothing came for a while.
+
+        Ends after the last event, with `follow` only once the task is final.
+        """
+        seen = after_seq
+        with self.records.subscribe(task_id) as subscription:
+            while True:
+                batch, state = await self.database.read_async(
+                    lambda c, seen=seen: (  # type: ignore[misc]  # binds the loop's value
+                        read_events(c, task_id, after_seq=seen),
+                        task_summary(c, task_id).state,
+                    )
+                )
+                if batch:
+                    seen = batch[-1].seq
+                    yield batch
+                if len(batch) == READ_LIMIT:
+                    continue
+                if not follow or state.is_final:
+                    return
+                if not await subscription.wait(HEARTBEAT_S):
+                    yield []
+
+    async def diff(self, text: str, step: str | None) -> Diff:
+        """Changed files and stat of the task, or of the last execution of one step."""
+        return await self.changes.diff(await self.view(text), step)
+
+    async def patch(self, text: str, step: str | None) -> AsyncIterator[bytes]:
+        """The change as a patch, in chunks."""
+        return await self.changes.patch(await self.view(text), step)
+
+    async def bundle(self, text: str) -> AsyncIterator[bytes]:
+        """A git bundle that holds the final commit, in chunks."""
+        return await self.changes.bundle(await self.view(text))
+
+    async def logs(self, text: str, step: str | None) -> AsyncIterator[bytes]:
+        """The raw output of the agents, in the order of the steps."""
+        return await self.changes.logs(await self.view(text), step)
+
+    async def mark_applied(self, text: str, how: str) -> None:
+        """Records that the work reached its repository."""
+        task_id = await self.resolve(text)
+        await self.database.write_async(lambda c: mark_applied(c, self.log, task_id, how))
+
+    async def cancel(self, text: str) -> TaskView:
+        """Cancels a task; one that is final stays as it is."""
+        view = await self.view(text)
+        if not view.summary.state.is_final:
+            task_id = view.summary.id
+            workflow = workflow_id(task_id, view.summary.task_attempt)
+            await self.records.set_state(task_id, TaskState.CANCELLING)
+            await asyncio.to_thread(self.engine.cancel, workflow)
+            if workflow not in self.engine.running:
+                await self.settle_cancelled(task_id)
+        return await self._view(view.summary.id)
+
+    async def settle_cancelled(self, task_id: str) -> None:
+        """Writes the end of a cancelled task; also called by the engine when its step has ended."""
+        await self.records.set_state(task_id, TaskState.CANCELLED, reason="Cancelled by its user.")
+
+    async def retry(self, text: str, credentials: Mapping[str, str]) -> TaskView:
+        """Runs a final task again, from its base, as its next task attempt."""
+        task_id = await self.resolve(text)
+        release = self.acceptance.release
+
+        def write(connection: sa.Connection) -> None:
+            attempt = begin_retry(
+                connection, self.log, task_id, epoch=release.epoch, release=release.name
+            )
+            if credentials:
+                save_credentials(connection, task_id, self.encrypt(task_id, credentials))
+            self.engine.enqueue(connection, workflow_id(task_id, attempt), task_id, attempt)
+
+        await self.database.write_async(write)
+        self.engine.wake()
+        return await self._view(task_id)
+
+    async def delete(self, text: str, *, force: bool) -> None:
+        """Deletes a final task. Raises `ConflictError` while it runs or holds unapplied work."""
+        view = await self.view(text)
+        if not view.summary.state.is_final:
+            raise ConflictError(
+                f"task {text}: is {view.summary.state}, so it cannot be deleted.",
+                hint="Cancel it first.",
+            )
+        if view.final_commit is not None and not view.is_applied and not force:
+            raise ConflictError(
+                f"task {text}: its work was not applied yet and would be lost.",
+                hint=f"`tasks apply {text}` brings it into the repository; --force deletes it.",
+            )
+        await self.removal.delete(view.summary.id, view)
+
+    async def collect_garbage(self, *, dry_run: bool, force: bool) -> GarbageReport:
+        """Removes what is no longer needed; work not yet applied only with `force`."""
+        return await self.removal.collect(dry_run=dry_run, force=force)
+
+
+def last_commit(view: TaskView, step: str | None) -> tuple[str, str]:
+    """The pair of commits that a change lies between: of the task, or of one step. Pure."""
+    if step is None:
+        commits = [one.commit for one in view.steps if one.commit is not None]
+        final = view.final_commit or (commits[-1] if commits else None)
+        if view.base_commit is None or final is None:
+            raise NotFoundError(f"task {view.summary.id}: has changed nothing yet.")
+        return view.base_commit, final
+    paths = [one for one in view.steps if one.step == step and one.commit is not None]
+    if not paths:
+        known = ", ".join(dict.fromkeys(one.step for one in view.steps if one.commit))
+        raise NotFoundError(
+            f"task {view.summary.id}: no finished step {step!r}.", hint=f"Known: {known}."
+        )
+    return f"{paths[-1].commit}^", str(paths[-1].commit)

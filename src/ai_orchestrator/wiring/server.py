@@ -1,0 +1,329 @@
+"""Puts a server together on a data directory: store, engine, agents, workspace, API."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ai_orchestrator import __version__
+from ai_orchestrator.agents.host import ProcessAgentHost
+from ai_orchestrator.agents.registry import driver
+from ai_orchestrator.api.app import build_app
+from ai_orchestrator.base.clock import SystemClock
+from ai_orchestrator.base.process import GuardedSpawner
+from ai_orchestrator.base.sandbox import (
+    find_bubblewrap,
+    probe_bubblewrap,
+    read_host_layout,
+)
+from ai_orchestrator.engine.adoption import Adoption, Unfinished
+from ai_orchestrator.engine.context import EngineContext
+from ai_orchestrator.engine.engine import Engine, EngineSettings
+from ai_orchestrator.engine.journal import JournalObserver, ignore_journal
+from ai_orchestrator.model.states import TaskState
+from ai_orchestrator.security.redaction import Redactor
+from ai_orchestrator.security.secret_key import load_or_make_key
+from ai_orchestrator.security.vault import Vault
+from ai_orchestrator.services.acceptance import Acceptance, Release
+from ai_orchestrator.services.archive import StoredArchive
+from ai_orchestrator.services.changes import TaskChanges
+from ai_orchestrator.services.removal import TaskRemoval
+from ai_orchestrator.services.server import Identity, ServerService
+from ai_orchestrator.services.tasks import TaskService
+from ai_orchestrator.store.artefacts import ArtefactFiles
+from ai_orchestrator.store.batching import EventBatcher
+from ai_orchestrator.store.database import Database
+from ai_orchestrator.store.engine import open_database
+from ai_orchestrator.store.events import EventLog
+from ai_orchestrator.store.records import SqlRecords
+from ai_orchestrator.store.schema import upgrade
+from ai_orchestrator.store.sink import Sink
+from ai_orchestrator.store.tasks import adopt
+from ai_orchestrator.store.views import UnfinishedTask, unfinished_tasks
+from ai_orchestrator.store.wakeups import Wakeups
+from ai_orchestrator.workflows.enclosure import Enclosure
+from ai_orchestrator.workflows.load import freeze
+from ai_orchestrator.workflows.run import run_task
+from ai_orchestrator.workflows.values import EPOCH
+from ai_orchestrator.workflows.verify import VerifierRunner
+from ai_orchestrator.workflows.world import TreePositions, World
+from ai_orchestrator.workspace.tree import GitTrees
+
+if TYPE_CHECKING:
+    from litestar import Litestar
+
+    from ai_orchestrator.model.task import TaskRequest
+    from ai_orchestrator.model.workflow import WorkflowSpec
+
+
+_CLOCK = SystemClock()
+
+
+def ignore_moment(moment: str, key: str) -> None:
+    """Takes no notice of a moment inside a step."""
+    del moment, key
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSettings:
+    """What a server is told."""
+
+    data_dir: Path
+    max_tasks: int = 4
+    release: str = __version__
+    epoch: int = EPOCH
+    observe: JournalObserver = ignore_journal
+    """Told of every journal point; see `engine/journal.py`."""
+    moment: Callable[[str, str], None] = ignore_moment
+    """Told of every moment inside an agent step."""
+
+
+@dataclass(slots=True)
+class Server:
+    """A server that is running; `app` is to be served."""
+
+    app: Litestar
+    tasks: TaskService
+    service: ServerService
+    engine: Engine
+    database: Database
+    spawner: GuardedSpawner
+    traffic: Traffic
+    leave: list[Callable[[], None]]
+
+    @property
+    def is_busy(self) -> bool:
+        """A request is being answered, or a task runs."""
+        return self.traffic.open_requests > 0 or bool(self.engine.running)
+
+    @property
+    def last_used_s(self) -> float:
+        """Monotonic time of the last sign of use."""
+        return self.traffic.last_s
+
+    def touch(self) -> None:
+        """Counts as use."""
+        self.traffic.touch()
+
+    async def has_unfinished(self) -> bool:
+        """Some task is not final."""
+        return (await self.service.info()).unfinished_tasks > 0
+
+    async def drain(self) -> None:
+        """Begins to drain; `on_leave` is called once nothing is inside a step."""
+        await self.service.drain()
+
+    def on_leave(self, leave: Callable[[], None]) -> None:
+        """What to do when the server has drained."""
+        self.leave.append(leave)
+
+    def close(self) -> None:
+        """Stops claiming, ends every process tree, closes the database."""
+        self.engine.close()
+        self.spawner.close()
+        self.database.close()
+
+
+@dataclass(slots=True)
+class Traffic:
+    """When the server was last of use."""
+
+    open_requests: int = 0
+    last_s: float = field(default_factory=_CLOCK.monotonic_s)
+
+    def count(self, change: int) -> None:
+        """A request began (+1) or ended (-1)."""
+        self.open_requests += change
+        self.touch()
+
+    def touch(self) -> None:
+        """Now is use."""
+        self.last_s = _CLOCK.monotonic_s()
+
+
+def build_server(settings: ServerSettings) -> Server:
+    """A server with its engine launched and unfinished tasks taken up. Blocks; no loop may run.
+
+    The guardian is started first, while this process has one thread and nothing to leak.
+    """
+    return _Builder(settings).build()
+
+
+class _Builder:
+    """Makes the parts in the order in which they need each other."""
+
+    def __init__(self, settings: ServerSettings) -> None:
+        self.settings = settings
+        self.data = settings.data_dir
+        self.clock = SystemClock()
+        self.spawner = GuardedSpawner()
+        self.enclosure = asyncio.run(_enclosure(self.spawner))
+        self.redactor = Redactor()
+        engine = open_database(self.data / "db.sqlite")
+        upgrade(engine, self.data / "backups")
+        self.database = Database(engine)
+        self.log = EventLog(Sink(self.redactor), ArtefactFiles(self.data / "artefacts"), self.clock)
+        self.records = SqlRecords(self.database, self.log, Wakeups())
+        self.vault = Vault(load_or_make_key(self.data / "secret.key"))
+        self.trees = GitTrees(self.data, self.spawner)
+        self.archive = StoredArchive(
+            self.database, self.vault, self.redactor, lambda name: driver(name).login.key_variables
+        )
+        self.leave: list[Callable[[], None]] = []
+
+    def build(self) -> Server:
+        """The whole server."""
+        world = self._world()
+
+        async def run(context: EngineContext, task_id: str, task_attempt: int) -> None:
+            try:
+                await run_task(context, world, task_id, task_attempt)
+            except asyncio.CancelledError:
+                await self._settle_cancelled(task_id)
+                raise
+
+        engine = Engine(
+            self.database.engine,
+            EngineSettings(
+                release=self.settings.release,
+                epoch=self.settings.epoch,
+                max_tasks=self.settings.max_tasks,
+            ),
+            run,
+            self.settings.observe,
+        )
+        resumed = self._launch(engine)
+        tasks = self._tasks(engine)
+        service = ServerService(
+            Identity(
+                self.settings.release,
+                self.settings.epoch,
+                self.data,
+                self.clock.now(),
+                resumed,
+            ),
+            engine,
+            _Counter(self.database),
+            self._leave,
+        )
+        traffic = Traffic()
+        return Server(
+            app=build_app(tasks, service, traffic.count),
+            tasks=tasks,
+            service=service,
+            engine=engine,
+            database=self.database,
+            spawner=self.spawner,
+            traffic=traffic,
+            leave=self.leave,
+        )
+
+    def _leave(self) -> None:
+        for leave in self.leave:
+            leave()
+
+    def _world(self) -> World:
+        return World(
+            archive=self.archive,
+            records=self.records,
+            batch=lambda: EventBatcher(self.records.emit, self.clock),
+            trees=self.trees,
+            agents=self._agents(),
+            verifiers=self._verifiers,
+            spawner=self.spawner,
+            enclosure=self.enclosure,
+            clock=self.clock,
+            pause=asyncio.sleep,
+            positions=TreePositions(),
+            point=self.settings.moment,
+        )
+
+    def _agents(self) -> ProcessAgentHost:
+        return ProcessAgentHost(self.spawner, self.clock, self.enclosure)
+
+    def _verifiers(self, task_id: str) -> VerifierRunner:
+        return VerifierRunner(
+            self.spawner,
+            self.enclosure,
+            redact=self.records.redact,
+            keep=lambda content: self.records.keep_artefact(task_id, content.decode()),
+        )
+
+    def _launch(self, engine: Engine) -> tuple[str, ...]:
+        """Takes up what was unfinished; the ids of the tasks that go on."""
+        unfinished = self.database.read(unfinished_tasks)
+        for task in unfinished:
+            if task.state is TaskState.CANCELLING:
+                asyncio.run(self._settle_cancelled(task.task_id))
+        going_on = [task for task in unfinished if task.state is not TaskState.CANCELLING]
+        adoptions = engine.launch([_as_unfinished(task) for task in going_on])
+        adopted = [a.unfinished.task_id for a in adoptions if a.action != "refuse"]
+        self.database.write(
+            lambda c: adopt(c, adopted, epoch=self.settings.epoch, release=self.settings.release)
+        )
+        asyncio.run(self._tell_refusals(adoptions))
+        return tuple(adopted)
+
+    async def _tell_refusals(self, adoptions: tuple[Adoption, ...]) -> None:
+        for adoption in adoptions:
+            if adoption.action == "refuse":
+                await self.records.add_note(adoption.unfinished.task_id, adoption.reason)
+
+    async def _settle_cancelled(self, task_id: str) -> None:
+        await self.records.set_state(task_id, TaskState.CANCELLED, reason="Cancelled by its user.")
+
+    def _tasks(self, engine: Engine) -> TaskService:
+        return TaskService(
+            database=self.database,
+            log=self.log,
+            records=self.records,
+            engine=engine,
+            acceptance=Acceptance(
+                database=self.database,
+                log=self.log,
+                queue=engine,
+                clock=self.clock,
+                release=Release(self.settings.release, self.settings.epoch),
+                freeze=_freeze,
+                resolve=self.trees.resolve,
+                encrypt=self.vault.encrypt,
+            ),
+            changes=TaskChanges(self.trees, self.data / "logs"),
+            removal=TaskRemoval(self.database, self.log, engine, self.data),
+            encrypt=self.vault.encrypt,
+        )
+
+
+class _Counter:
+    """Counts what is unfinished."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def count_unfinished(self) -> int:
+        """Tasks that are not final."""
+        return len(await self._database.read_async(unfinished_tasks))
+
+
+def _freeze(request: TaskRequest) -> WorkflowSpec:
+    return freeze(request.config, request.workflow, request.options)
+
+
+def _as_unfinished(task: UnfinishedTask) -> Unfinished:
+    return Unfinished(task.workflow_id, task.task_id, task.task_attempt, task.release, task.epoch)
+
+
+async def _enclosure(spawner: GuardedSpawner) -> Enclosure:
+    """Whether bubblewrap works here, tried out once."""
+    host = read_host_layout()
+    program = find_bubblewrap(os.defpath)
+    if program is None:
+        return Enclosure(None, host, "bubblewrap (bwrap) is not installed")
+    probe = await probe_bubblewrap(spawner, program)
+    if not probe.is_working:
+        return Enclosure(None, host, probe.reason)
+    return Enclosure(program, host)

@@ -1,0 +1,353 @@
+"""One agent step of one round, re-entrant: adopt what is finished, take up what was interrupted.
+
+The order of writes is the contract: attempt row `running` -> agent -> answer on disk -> commit
+under the attempt's ref -> row finished. A kill between any two of them loses nothing: whoever
+re-enters finds the furthest of them and goes on from there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import msgspec
+
+from ai_orchestrator.base.errors import EnvironmentProblemError
+from ai_orchestrator.model.agent import Usage
+from ai_orchestrator.model.events import (
+    NewEvent,
+    QuotaChangedData,
+    StepFinishedData,
+    StepStartedData,
+)
+from ai_orchestrator.model.ids import StepKey
+from ai_orchestrator.model.orders import WORK_IN_SANDBOX, AttemptPaths, StepCommit
+from ai_orchestrator.model.states import TaskState
+from ai_orchestrator.model.task import StepView
+from ai_orchestrator.model.workflow import AgentStep
+from ai_orchestrator.review.ledger import changed_entries
+from ai_orchestrator.workflows.agent_answer import Answer, judge, load_answer, save_answer
+from ai_orchestrator.workflows.agent_run import AgentRun, Beginning
+from ai_orchestrator.workflows.attempt_log import event_for
+from ai_orchestrator.workflows.ports import TaskTree
+from ai_orchestrator.workflows.progress import Progress, conversation_key, ledger_after
+from ai_orchestrator.workflows.prompt_inputs import Places, PromptMaker
+from ai_orchestrator.workflows.retry import MAX_INTERRUPTIONS, Again, after_attempts
+from ai_orchestrator.workflows.step_records import commit_message, finding_events, finishing_events
+from ai_orchestrator.workflows.values import StepDone
+from ai_orchestrator.workflows.world import TaskFacts, World
+
+
+@dataclass(frozen=True, slots=True)
+class AgentStepOrder:
+    """A step to bring to its end, whatever was begun before."""
+
+    world: World
+    facts: TaskFacts
+    tree: TaskTree
+    progress: Progress
+    step: AgentStep
+    iteration: int
+    extra_env: dict[str, str]
+
+    def key(self, attempt: int) -> StepKey:
+        """The key of one of its attempts."""
+        facts = self.facts
+        return StepKey(facts.task_id, facts.task_attempt, self.step.path, self.iteration, attempt)
+
+    def paths(self, key: StepKey) -> AttemptPaths:
+        """The attempt's directories."""
+        return self.tree.attempt_paths(
+            key.tree, role=self.step.role, agent=self.step.agent, account=self.step.account
+        )
+
+    def run(self, paths: AttemptPaths) -> AgentRun:
+        """The attempt's conversation with its agent."""
+        is_inside = self.world.enclosure.is_sandboxed(self.facts.spec.sandbox)
+        places = Places(
+            work_seen=str(WORK_IN_SANDBOX if is_inside else self.tree.work),
+            tmp=paths.tmp,
+            tmp_seen="/tmp" if is_inside else str(paths.tmp),  # noqa: S108  # the sandbox's own
+        )
+        prompts = PromptMaker(
+            self.facts, self.progress, self.step, self.iteration, self.tree, places
+        )
+        return AgentRun(
+            self.world, self.facts, self.progress, self.step, paths, self.extra_env, prompts
+        )
+
+    @property
+    def remaining_s(self) -> float:
+        """Seconds until the task's time limit."""
+        elapsed = self.world.clock.now().timestamp() - self.progress.started_at
+        return max(self.facts.spec.max_duration_s - elapsed, 0.0)
+
+
+async def run_agent_step(order: AgentStepOrder) -> StepDone:
+    """The step's outcome; at most one attempt of it ever finishes."""
+    while True:
+        views = await _views(order)
+        done = await _adopted(order, views)
+        if done is None:
+            if _interruptions(views) > MAX_INTERRUPTIONS:
+                return await _give_up(order, views)
+            done = await _attempt(order, views)
+        again = await _again(order, done)
+        if again is None:
+            return done
+        await _wait(order, again)
+
+
+async def _views(order: AgentStepOrder) -> list[StepView]:
+    facts = order.facts
+    return await order.world.records.attempts(
+        facts.task_id, facts.task_attempt, order.step.path, order.iteration
+    )
+
+
+def _interruptions(views: Sequence[StepView]) -> int:
+    return sum(1 for view in views if view.outcome == "interrupted")
+
+
+async def _adopted(order: AgentStepOrder, views: Sequence[StepView]) -> StepDone | None:
+    """The outcome of the last attempt if its agent had ended; closes it if it was interrupted."""
+    if not views or views[-1].outcome == "interrupted":
+        return None
+    last = views[-1]
+    if last.outcome in ("succeeded", "failed"):
+        done = await _recorded(order, last.attempt)
+        return None if await _was_followed_up(order, done) else done
+    key = order.key(last.attempt)
+    answer = await load_answer(_answer_file(order.paths(key)))
+    if answer is not None:
+        return await _conclude(order, key, last, answer)
+    await _close_interrupted(order, key, last)
+    return None
+
+
+async def _recorded(order: AgentStepOrder, attempt: int) -> StepDone:
+    facts = order.facts
+    results = await order.world.records.attempt_results(
+        facts.task_id, facts.task_attempt, order.step.path, order.iteration
+    )
+    return msgspec.json.decode(results[attempt], type=StepDone)
+
+
+async def _was_followed_up(order: AgentStepOrder, done: StepDone) -> bool:
+    """A process that died while it waited to try again had decided so; decide alike."""
+    return done.outcome == "failed" and await _again(order, done) is not None
+
+
+async def _close_interrupted(order: AgentStepOrder, key: StepKey, view: StepView) -> None:
+    """Keeps the tree as it was left, and the spend, under the interrupted attempt."""
+    await order.tree.commit(
+        f"{key.ref}-interrupted", order.progress.head, commit_message(key, order.step, view)
+    )
+    view = msgspec.structs.replace(
+        view,
+        outcome="interrupted",
+        finished_at=order.world.clock.now(),
+        reason="The process that ran it ended.",
+    )
+    finished = StepFinishedData("interrupted", view.reason, usage=view.usage)
+    await order.world.records.finish_attempt(
+        view,
+        order.facts.task_id,
+        order.facts.task_attempt,
+        [event_for(key, "finished", finished)],
+    )
+
+
+async def _attempt(order: AgentStepOrder, views: Sequence[StepView]) -> StepDone:
+    """One more attempt, from its row to its end."""
+    key = order.key(len(views) + 1)
+    beginning = await _beginning(order, views)
+    view = _new_view(order, key, beginning)
+    await order.world.records.start_attempt(
+        view, order.facts.task_id, order.facts.task_attempt, _started_event(key, view, beginning)
+    )
+    order.world.point("attempt.started", key.tree)
+    paths = order.paths(key)
+    run = order.run(paths)
+    order.world.positions.known.pop(order.facts.task_id, None)
+    try:
+        answer, view = await run.ask(key, view, beginning, remaining_s=order.remaining_s)
+    except EnvironmentProblemError as problem:
+        answer = Answer.failed(problem, usage=view.usage)
+    order.world.point("agent.ended", key.tree)
+    await save_answer(_answer_file(paths), answer)
+    order.world.point("answer.saved", key.tree)
+    return await _conclude(order, key, view, answer)
+
+
+async def _beginning(order: AgentStepOrder, views: Sequence[StepView]) -> Beginning:
+    """Puts the tree where the attempt starts, and says with which conversation."""
+    tree, progress = order.tree, order.progress
+    last = views[-1] if views else None
+    if last is not None and last.session is not None:
+        left = await tree.find(f"{order.key(last.attempt).ref}-interrupted", progress.head)
+        if left is not None and await tree.is_at(left.commit):
+            await tree.lend_git(progress.head)
+            return Beginning("resumed", last.session, "its tree is as it was left")
+    if order.world.positions.known.get(order.facts.task_id) != progress.head:
+        await tree.start_from(progress.head)
+    await tree.lend_git(progress.head)
+    session = progress.sessions.get(conversation_key(order.step))
+    if last is not None:
+        return Beginning("restarted", session, "from the last finished commit")
+    return Beginning("continued" if session else "fresh", session, "")
+
+
+def _new_view(order: AgentStepOrder, key: StepKey, beginning: Beginning) -> StepView:
+    step = order.step
+    return StepView(
+        step=step.path,
+        iteration=order.iteration,
+        attempt=key.attempt,
+        kind="agent",
+        outcome="running",
+        started_at=order.world.clock.now(),
+        agent=step.agent,
+        account=step.account,
+        model=step.model or order.facts.spec.agents[step.agent].model,
+        session=beginning.session if beginning.how == "resumed" else None,
+        how=beginning.how,
+    )
+
+
+def _started_event(key: StepKey, view: StepView, beginning: Beginning) -> NewEvent:
+    data = StepStartedData(
+        kind="agent",
+        agent=view.agent,
+        model=view.model,
+        account=view.account,
+        how=beginning.how,
+        note=beginning.note,
+    )
+    return event_for(key, "started", data)
+
+
+async def _conclude(
+    order: AgentStepOrder, key: StepKey, view: StepView, answer: Answer
+) -> StepDone:
+    """Commits what the agent left, judges the answer by the tree, and finishes the row."""
+    commit = await _settle_tree(order, key, view, answer)
+    order.world.point("committed", key.tree)
+    done = judge(order.facts.spec, order.step, order.progress, key, answer, commit)
+    done = msgspec.structs.replace(done, at=order.world.clock.now().timestamp())
+    view = _finished_view(view, done, order)
+    events = finishing_events(order.facts.spec, order.progress, key, view, done, commit)
+    await _save_ledger(order, key, done)
+    await order.world.records.finish_attempt(
+        view,
+        order.facts.task_id,
+        order.facts.task_attempt,
+        events,
+        result=msgspec.json.encode(done).decode(),
+    )
+    order.world.point("attempt.finished", key.tree)
+    if done.outcome == "succeeded":
+        order.world.positions.known[order.facts.task_id] = done.commit
+    order.tree.discard_attempt(key.tree)
+    return done
+
+
+async def _save_ledger(order: AgentStepOrder, key: StepKey, done: StepDone) -> None:
+    before = order.progress.ledger
+    changed = changed_entries(before, ledger_after(before, order.step, done))
+    if changed:
+        await order.world.records.save_ledger(
+            order.facts.task_id, order.facts.task_attempt, changed, finding_events(key, changed)
+        )
+
+
+def _finished_view(view: StepView, done: StepDone, order: AgentStepOrder) -> StepView:
+    return msgspec.structs.replace(
+        view,
+        outcome=done.outcome,
+        finished_at=order.world.clock.now(),
+        commit=done.commit,
+        tree=done.tree,
+        is_changed=done.is_changed,
+        usage=done.usage,
+        session=done.session,
+        reason=done.reason,
+    )
+
+
+async def _settle_tree(
+    order: AgentStepOrder, key: StepKey, view: StepView, answer: Answer
+) -> StepCommit:
+    """The commit that the step ends with. A failed run's work is kept aside, not built upon."""
+    tree, head = order.tree, order.progress.head
+    message = commit_message(key, order.step, view)
+    if not answer.result.is_success:
+        await tree.commit(f"{key.ref}-interrupted", head, message)
+        return StepCommit(head, order.progress.head_tree, is_changed=False)
+    if order.step.permission == "read-only":
+        is_untouched = await tree.is_at(head)
+        await tree.point(key.ref, head)
+        return StepCommit(head, order.progress.head_tree, is_changed=not is_untouched)
+    return await tree.commit(key.ref, head, message)
+
+
+async def _again(order: AgentStepOrder, done: StepDone) -> Again | None:
+    """Whether this outcome is to be tried again."""
+    if done.outcome == "succeeded":
+        return None
+    facts = order.facts
+    results = await order.world.records.attempt_results(
+        facts.task_id, facts.task_attempt, order.step.path, order.iteration
+    )
+    dones = [msgspec.json.decode(raw, type=StepDone) for _, raw in sorted(results.items())]
+    failures = [one for one in dones if one.outcome == "failed"]
+    verdict = after_attempts(
+        failures,
+        done.reset_s,
+        retries=facts.spec.step_retries,
+        remaining_s=order.remaining_s,
+    )
+    return verdict if isinstance(verdict, Again) else None
+
+
+async def _wait(order: AgentStepOrder, again: Again) -> None:
+    """Waits in the open: the state says so where it is a quota."""
+    if not again.is_quota:
+        await order.world.pause(again.delay_s)
+        return
+    records, task_id = order.world.records, order.facts.task_id
+    key = order.key(len(await _views(order)))
+    limited = QuotaChangedData(
+        agent=order.step.agent,
+        account=order.step.account,
+        resets_at=order.world.clock.now() + timedelta(seconds=again.delay_s),
+        message=f"Waiting {again.delay_s:.0f} s for the quota of {order.step.agent}.",
+    )
+    await records.emit([event_for(key, "quota", limited)])
+    await records.set_state(task_id, TaskState.WAITING_QUOTA, reason=limited.message)
+    await order.world.pause(again.delay_s)
+    lifted = msgspec.structs.replace(limited, resets_at=None, message="The quota has reset.")
+    await records.emit([event_for(key, "quota-over", lifted)])
+    await records.set_state(task_id, TaskState.RUNNING)
+
+
+async def _give_up(order: AgentStepOrder, views: Sequence[StepView]) -> StepDone:
+    """Ends a step whose attempts keep taking their process down."""
+    return StepDone(
+        step=order.step.path,
+        iteration=order.iteration,
+        attempt=views[-1].attempt,
+        outcome="failed",
+        commit=order.progress.head,
+        tree=order.progress.head_tree,
+        error_kind="crash",
+        reason=f"{_interruptions(views)} attempts were interrupted; giving up.",
+        usage=Usage(),
+        at=order.world.clock.now().timestamp(),
+    )
+
+
+def _answer_file(paths: AttemptPaths) -> Path:
+    return paths.home.parent / "answer.json"

@@ -1,0 +1,140 @@
+"""The first step of a task attempt: agents there, tree made, environment set up, base judged.
+
+All of it before the first agent is paid for. Idempotent: whatever is there already is kept.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+
+from ai_orchestrator.base.errors import EnvironmentProblemError
+from ai_orchestrator.model.events import StepFinishedData, StepStartedData, VerifierFinishedData
+from ai_orchestrator.model.ids import StepKey
+from ai_orchestrator.model.review import Verifier, VerifierResult
+from ai_orchestrator.model.states import OutcomeCode, TaskState
+from ai_orchestrator.model.workflow import AgentSpec, AgentStep
+from ai_orchestrator.review.verification import baseline_problem
+from ai_orchestrator.workflows.attempt_log import event_for
+from ai_orchestrator.workflows.check_step import run_verifiers
+from ai_orchestrator.workflows.detection import detect_verifiers
+from ai_orchestrator.workflows.graph import walk
+from ai_orchestrator.workflows.plan import EMPTY_TREE, has_writer
+from ai_orchestrator.workflows.ports import TaskTree
+from ai_orchestrator.workflows.tree_command import TreeCommand, run_in_tree
+from ai_orchestrator.workflows.values import Prepared, Stopped
+from ai_orchestrator.workflows.world import TaskFacts, World
+
+SETUP_TIMEOUT_S = 1800.0
+
+
+async def prepare_task(world: World, facts: TaskFacts) -> Prepared:
+    """The prepared task attempt; `stopped` says why it cannot begin."""
+    await world.records.set_state(facts.task_id, TaskState.RUNNING)
+    key = StepKey(facts.task_id, facts.task_attempt, "prepare", 1, 1)
+    began = world.clock.now()
+    await world.records.emit([event_for(key, "started", StepStartedData(kind="prepare"))])
+    try:
+        prepared = await _prepare(world, facts, key)
+    except EnvironmentProblemError as error:
+        outcome = OutcomeCode.NO_AGENT if error.code == "agent-missing" else OutcomeCode.ENVIRONMENT
+        prepared = _stopped(world, facts, Stopped(outcome, str(error)))
+    finished = StepFinishedData(
+        outcome="failed" if prepared.stopped else "succeeded",
+        reason=prepared.stopped.reason if prepared.stopped else "",
+        duration_s=(world.clock.now() - began).total_seconds(),
+    )
+    await world.records.emit([event_for(key, "finished", finished)])
+    return prepared
+
+
+async def _prepare(world: World, facts: TaskFacts, key: StepKey) -> Prepared:
+    world.enclosure.is_sandboxed(facts.spec.sandbox)
+    await world.agents.check(_agents_used(facts), facts.path_env)
+    tree = await world.trees.open(facts.task_id, facts.task_attempt, facts.source, facts.base)
+    ports = await tree.equip(facts.spec.environment)
+    await _set_up(world, facts, tree, key)
+    base_tree = await tree.tree_of(facts.base)
+    verifiers = facts.spec.verifiers
+    if verifiers is None:
+        is_empty = base_tree == EMPTY_TREE
+        verifiers = () if is_empty else await detect_verifiers(tree, facts.base, facts.path_env)
+    baseline = await _baseline(world, facts, tree, verifiers, key)
+    problem = baseline_problem(
+        baseline,
+        baseline=facts.spec.baseline,
+        is_red_base_allowed=facts.spec.allow_red_base,
+    )
+    return Prepared(
+        base_commit=facts.base,
+        base_tree=base_tree,
+        verifiers=verifiers,
+        baseline=baseline,
+        ports=ports,
+        stopped=(
+            Stopped(
+                OutcomeCode.ENVIRONMENT,
+                f"{problem.reason} {problem.hint}\n{problem.output}".strip(),
+            )
+            if problem
+            else None
+        ),
+        at=world.clock.now().timestamp(),
+    )
+
+
+def _stopped(world: World, facts: TaskFacts, stopped: Stopped) -> Prepared:
+    return Prepared(
+        base_commit=facts.base,
+        base_tree="",
+        verifiers=(),
+        stopped=stopped,
+        at=world.clock.now().timestamp(),
+    )
+
+
+def _agents_used(facts: TaskFacts) -> list[AgentSpec]:
+    names = [step.agent for step in walk(facts.spec.steps) if isinstance(step, AgentStep)]
+    return [facts.spec.agents[name] for name in dict.fromkeys(names)]
+
+
+async def _set_up(world: World, facts: TaskFacts, tree: TaskTree, key: StepKey) -> None:
+    """Runs the workflow's `setup:` in the tree, with network; raises where a command fails."""
+    for number, argv in enumerate(facts.spec.environment.setup, start=1):
+        name = f"{key.tree}.setup{number}"
+        order = TreeCommand(
+            argv=argv,
+            paths=tree.attempt_paths(name, role="setup", agent="setup", account=None),
+            path_env=facts.path_env,
+            sandbox=facts.spec.sandbox,
+            has_network=True,
+            timeout_s=SETUP_TIMEOUT_S,
+            tree=name,
+        )
+        completed = await run_in_tree(world.spawner, world.enclosure, order)
+        tree.discard_attempt(name)
+        if not completed.exit.is_success:
+            said = (completed.stdout + completed.stderr).decode("utf-8", "replace")[-2000:]
+            raise EnvironmentProblemError(
+                f"setup: {shlex.join(argv)} failed (exit {completed.exit.code}).\n{said}",
+                hint="Mend the command or the machine, then `ai-orchestrator tasks retry`.",
+            )
+
+
+async def _baseline(
+    world: World, facts: TaskFacts, tree: TaskTree, verifiers: Sequence[Verifier], key: StepKey
+) -> tuple[VerifierResult, ...]:
+    """The verifiers' results on the base; none where nothing will be changed."""
+    if not verifiers or not has_writer(facts.spec):
+        return ()
+    checkout = await tree.clean_checkout(facts.base)
+    results = await run_verifiers(world, facts, tree, checkout, verifiers, f"{key.tree}.base")
+    await world.records.emit(
+        [
+            event_for(
+                key, f"verifier/{n}", VerifierFinishedData(result, facts.base, is_baseline=True)
+            )
+            for n, result in enumerate(results)
+        ]
+    )
+    return results

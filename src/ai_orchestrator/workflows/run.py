@@ -1,0 +1,141 @@
+"""The durable function: ask the plan, act, fold the answer in, until the plan says finish.
+
+Everything that touches the world is a journaled step; everything between is pure, so a replay
+after a crash comes to the same place. A change of this sequence raises `values.EPOCH`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from typing import assert_never
+
+from ai_orchestrator.base.errors import OrchestratorError
+from ai_orchestrator.model.ids import final_ref
+from ai_orchestrator.model.states import OutcomeCode, TaskState
+from ai_orchestrator.model.workflow import AgentStep, ParallelStep, ScriptStep
+from ai_orchestrator.workflows.agent_step import AgentStepOrder, run_agent_step
+from ai_orchestrator.workflows.check_step import check_head
+from ai_orchestrator.workflows.plan import Check, Finish, Run, next_move
+from ai_orchestrator.workflows.ports import DurableContext, TaskTree
+from ai_orchestrator.workflows.prepare_step import prepare_task
+from ai_orchestrator.workflows.progress import (
+    Progress,
+    after_check,
+    after_step,
+    begin,
+    verified,
+)
+from ai_orchestrator.workflows.script_step import ScriptStepOrder, run_script_step
+from ai_orchestrator.workflows.values import Checked, Closed, Prepared, StepDone
+from ai_orchestrator.workflows.world import TaskFacts, World
+
+
+async def run_task(context: DurableContext, world: World, task_id: str, task_attempt: int) -> None:
+    """Runs a task attempt to its end and writes that end; never raises for what a task does."""
+    facts = await world.archive.facts(task_id, task_attempt)
+    try:
+        finish, progress = await _run(context, world, facts)
+    except (OrchestratorError, OSError, ValueError, RuntimeError, LookupError) as error:
+        finish = Finish(OutcomeCode.INTERNAL, is_success=False, reason=str(error))
+        progress = None
+    await context.step("close", partial(_close, world, facts, finish, progress), Closed)
+
+
+async def _run(context: DurableContext, world: World, facts: TaskFacts) -> tuple[Finish, Progress]:
+    prepared = await context.step(
+        "prepare", partial(prepare_task, world, facts), Prepared, is_preemptible=True
+    )
+    progress = begin(prepared)
+    while True:
+        move, progress = next_move(facts.spec, progress)
+        match move:
+            case Finish():
+                return move, progress
+            case Check():
+                checked = await context.step(
+                    f"verify/{move.after}/i{move.iteration}",
+                    partial(check_head, world, facts, progress, move.after, move.iteration),
+                    Checked,
+                    is_preemptible=True,
+                )
+                progress = after_check(progress, checked)
+            case Run():
+                progress = await _run_step(context, world, facts, progress, move, prepared)
+            case _:
+                assert_never(move)
+
+
+async def _run_step(
+    context: DurableContext,
+    world: World,
+    facts: TaskFacts,
+    progress: Progress,
+    move: Run,
+    prepared: Prepared,
+) -> Progress:
+    """Progress after a step, or after all steps of a group, in the spec's order."""
+    steps: tuple[AgentStep | ScriptStep, ...]
+    steps = move.step.steps if isinstance(move.step, ParallelStep) else (move.step,)
+    dones = await asyncio.gather(
+        *(
+            context.step(
+                f"{step.path}/i{move.iteration}",
+                partial(_act, world, facts, progress, step, move.iteration, prepared),
+                StepDone,
+                is_preemptible=True,
+            )
+            for step in steps
+        )
+    )
+    for step, done in zip(steps, dones, strict=True):
+        progress = after_step(progress, step, done)
+    return progress
+
+
+async def _act(
+    world: World,
+    facts: TaskFacts,
+    progress: Progress,
+    step: AgentStep | ScriptStep,
+    iteration: int,
+    prepared: Prepared,
+) -> StepDone:
+    tree = await open_tree(world, facts)
+    extra_env = {f"PORT_{index}": str(port) for index, port in enumerate(prepared.ports)}
+    if prepared.ports:
+        extra_env["PORT"] = str(prepared.ports[0])
+    if isinstance(step, ScriptStep):
+        return await run_script_step(
+            ScriptStepOrder(world, facts, tree, progress, step, iteration, extra_env)
+        )
+    return await run_agent_step(
+        AgentStepOrder(world, facts, tree, progress, step, iteration, extra_env)
+    )
+
+
+async def open_tree(world: World, facts: TaskFacts) -> TaskTree:
+    """The task attempt's tree, made where missing."""
+    return await world.trees.open(facts.task_id, facts.task_attempt, facts.source, facts.base)
+
+
+async def _close(
+    world: World, facts: TaskFacts, finish: Finish, progress: Progress | None
+) -> Closed:
+    """Writes how the task attempt ended: refs, state, outcome; forgets its credentials."""
+    fields: dict[str, str | None] = {}
+    if progress is not None and progress.head != facts.base:
+        tree = await open_tree(world, facts)
+        await tree.point(final_ref(facts.task_id, facts.task_attempt), progress.head)
+        is_verified = verified(facts.spec, progress).state == "green"
+        fields["final_commit"] = progress.head
+        fields["verified_tree"] = progress.head_tree if is_verified else None
+    await world.archive.forget_credentials(facts.task_id)
+    await world.records.set_state(
+        facts.task_id,
+        TaskState.SUCCEEDED if finish.is_success else TaskState.FAILED,
+        outcome=finish.outcome,
+        reason=finish.reason,
+        fields=fields,
+    )
+    return Closed(finish.outcome)

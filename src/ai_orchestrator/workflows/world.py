@@ -1,0 +1,77 @@
+"""Everything a task's run needs, put together once by `wiring` and passed in."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from ai_orchestrator.base.clock import Clock
+from ai_orchestrator.base.process import Spawner
+from ai_orchestrator.model.task import RepositorySource
+from ai_orchestrator.model.workflow import AgentSpec, WorkflowSpec
+from ai_orchestrator.workflows.enclosure import Enclosure
+from ai_orchestrator.workflows.ports import AgentHost, EventBatch, Records, Trees
+from ai_orchestrator.workflows.verify import VerifierRunner
+
+
+@dataclass(frozen=True, slots=True)
+class TaskFacts:
+    """What was frozen when the task was accepted."""
+
+    task_id: str
+    task_attempt: int
+    task: str
+    spec: WorkflowSpec
+    source: RepositorySource
+    base: str
+    path_env: str
+    principal: str
+
+
+class TaskArchive(Protocol):
+    """Reads what acceptance wrote."""
+
+    async def facts(self, task_id: str, task_attempt: int) -> TaskFacts:
+        """The frozen facts. Raises `NotFoundError`."""
+        ...
+
+    async def account_env(self, task_id: str, agent: AgentSpec) -> Mapping[str, str]:
+        """The variables of the agent's account with their values, decrypted for one run."""
+        ...
+
+    async def forget_credentials(self, task_id: str) -> None:
+        """Deletes the task's encrypted credentials."""
+        ...
+
+
+@dataclass(slots=True)
+class TreePositions:
+    """Which commit each task attempt's tree is known to equal; only a hint of this process.
+
+    Saves a look at every file between two steps. Empty after a start, which is the safe answer.
+    """
+
+    known: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """The ports of a run."""
+
+    archive: TaskArchive
+    records: Records
+    batch: Callable[[], EventBatch]
+    """Opens a batch of events."""
+    trees: Trees
+    agents: AgentHost
+    verifiers: Callable[[str], VerifierRunner]
+    """The verifiers' runner for a task id."""
+    spawner: Spawner
+    enclosure: Enclosure
+    clock: Clock
+    pause: Callable[[float], Awaitable[None]]
+    """Waits so many seconds."""
+    positions: TreePositions
+    point: Callable[[str, str], None]
+    """Told of moments inside a step, for the fault tests: name and step key."""
