@@ -46,13 +46,23 @@ class Protection:
 
 def effective_patterns(protected: Sequence[str], verifiers: Sequence[Verifier]) -> tuple[str, ...]:
     """The patterns with the files by which the verifiers themselves are defined."""
-    extra = MAKEFILES if any(verifier.argv[0] == "make" for verifier in verifiers) else ()
-    scripts = tuple(
-        f"/{verifier.argv[0].removeprefix('./')}"
-        for verifier in verifiers
-        if "/" in verifier.argv[0] and not verifier.argv[0].startswith("/")
-    )
-    return tuple(dict.fromkeys((*protected, *extra, *scripts)))
+    own = (pattern for verifier in verifiers for pattern in _definition(verifier.argv))
+    return tuple(dict.fromkeys((*protected, *own)))
+
+
+def _definition(argv: tuple[str, ...]) -> tuple[str, ...]:
+    """Files at the top of the repository that decide what the command line does.
+
+    `python -m pytest` would take a `pytest.py` of the repository for pytest.
+    """
+    program = argv[0]
+    if program == "make":
+        return MAKEFILES
+    if program.startswith("python") and "-m" in argv[:-1]:
+        module = argv[argv.index("-m") + 1].partition(".")[0]
+        return (f"/{module}.py", f"/{module}/**", "/sitecustomize.py", "/usercustomize.py")
+    is_of_repository = "/" in program and not program.startswith("/")
+    return (f"/{program.removeprefix('./')}",) if is_of_repository else ()
 
 
 def texts_needed(files: Sequence[FileChange], patterns: Sequence[str]) -> tuple[str, ...]:
