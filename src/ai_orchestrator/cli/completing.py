@@ -52,7 +52,8 @@ def complete_step(
 ) -> list[CompletionItem]:
     """The steps of the task that was named before."""
     del param
-    task_id = ctx.params.get("task_id")
+    # While the option still lacks its value, Click leaves the words before it unparsed.
+    task_id = ctx.params.get("task_id") or next(iter(ctx.args), None)
     if not isinstance(task_id, str):
         return []
     try:

@@ -14,13 +14,13 @@ SHELLS = ("bash", "zsh", "fish")
 @click.argument("shell", type=click.Choice(SHELLS))
 @click.pass_context
 def completion(ctx: click.Context, shell: str) -> int:
-    r"""Print the completion script for SHELL.
+    """Print the completion script for SHELL.
 
     \b
     bash (4.4 or newer): eval "$(ai-orchestrator completion bash)" in ~/.bashrc
     zsh:  eval "$(ai-orchestrator completion zsh)" in ~/.zshrc
     fish: ai-orchestrator completion fish > ~/.config/fish/completions/ai-orchestrator.fish
-    """
+    """  # noqa: D301  # Click's mark for text that is not to be wrapped
     from click.shell_completion import ShellComplete, get_completion_class
 
     kind = get_completion_class(shell)

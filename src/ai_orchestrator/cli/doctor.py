@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ai_orchestrator.cli import figures
 from ai_orchestrator.cli.app import services_of, settings_of, show, show_json
 from ai_orchestrator.cli.lines import Span, line
 from ai_orchestrator.cli.options import config_option, json_option
@@ -59,7 +60,9 @@ def _total(checks: Sequence[Check]) -> Line:
     failed = sum(check.level == "fail" for check in checks)
     warned = sum(check.level == "warn" for check in checks)
     style: Style = "bad" if failed else "warn" if warned else "good"
-    return line(Span(f"{len(checks)} checks, {failed} failed, {warned} warned", style))
+    return line(
+        Span(f"{figures.counted(len(checks), 'check')}, {failed} failed, {warned} warned", style)
+    )
 
 
 def _json(check: Check) -> dict[str, str]:

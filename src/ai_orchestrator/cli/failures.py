@@ -50,6 +50,8 @@ def report(error: BaseException, args: Sequence[str]) -> int:
         return ExitCode.BAD_INPUT
     problem = _as_ours(error)
     click.echo(f"{PROGRAM}: {clean(str(problem))}", err=True)
+    for detail in problem.details:
+        click.echo(f"  {clean(detail)}", err=True)
     if is_json_wanted(args):
         _show_problem(problem)
     return problem.exit_code
@@ -109,5 +111,6 @@ def _show_problem(problem: OrchestratorError) -> None:
             code=problem.code,
             hint=problem.hint,
             exit_code=problem.exit_code,
+            errors=problem.details,
         )
     )

@@ -37,9 +37,9 @@ def usage(used: Usage) -> str:
 
 def duration(seconds: float) -> str:
     """`0.4s`, `12s`, `3m12s`, `2h05m`."""
-    if seconds < 10:
+    if seconds < 9.95:  # what rounds to 10.0
         return f"{max(seconds, 0.0):.1f}s"
-    whole = int(seconds)
+    whole = int(seconds + 0.05)
     if whole < 60:
         return f"{whole}s"
     if whole < 3600:

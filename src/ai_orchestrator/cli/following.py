@@ -59,13 +59,21 @@ class Ending:
     """Why the waiting ended; the exit code follows from it."""
 
     view: TaskView
-    kind: Literal["final", "waits", "detached"]
+    kind: Literal["final", "waits", "detached", "cancelling"]
+    """cancelling: the person asked to cancel and did not wait for the end."""
+
+    @property
+    def is_left(self) -> bool:
+        """The task goes on without this command."""
+        return self.kind in ("detached", "cancelling")
 
     @property
     def exit_code(self) -> int:
         """0 after detaching, else what the task's state and outcome mean."""
         if self.kind == "detached":
             return ExitCode.SUCCESS
+        if self.kind == "cancelling":
+            return ExitCode.CANCELLED
         if self.view.summary.state is TaskState.PAUSED:
             return ExitCode.WAITS_FOR_PERSON
         return exit_code(self.view.summary.state, self.view.summary.outcome)
@@ -166,4 +174,5 @@ class Follower:
 
     def _detached(self, task_id: str) -> Ending:
         with self._interrupts.held():
-            return Ending(self._backend.task(task_id), "detached")
+            view = self._backend.task(task_id)
+        return Ending(view, "cancelling" if self._is_cancelling else "detached")

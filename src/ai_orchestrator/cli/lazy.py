@@ -46,7 +46,7 @@ class LazyGroup(click.Group):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Puts the default command in front of options that do not name one."""
         is_for_default = not args or (args[0].startswith("-") and args[0] not in ("-h", "--help"))
-        if self.default_command is not None and is_for_default:
+        if self.default_command and is_for_default and not ctx.resilient_parsing:
             args = [self.default_command, *args]
         return super().parse_args(ctx, args)
 

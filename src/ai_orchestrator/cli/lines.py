@@ -36,15 +36,20 @@ def line(*pieces: str | Span) -> Line:
     return tuple(span for span in spans if span.text)
 
 
+def safe(text: str) -> str:
+    """The text as it may stand in a line: no control characters, no line feeds."""
+    return clean(text).replace("\n", " ")
+
+
 def to_text(a_line: Line, *, is_coloured: bool) -> str:
     """The line for a stream, with ANSI colours or without; never with foreign controls."""
     if not is_coloured:
-        return "".join(clean(span.text) for span in a_line).rstrip()
+        return "".join(safe(span.text) for span in a_line).rstrip()
     return "".join(_ansi(span) for span in a_line)
 
 
 def _ansi(span: Span) -> str:
-    text = clean(span.text)
+    text = safe(span.text)
     if span.style == "plain":
         return text
     return click.style(
@@ -58,13 +63,13 @@ def _ansi(span: Span) -> str:
 def table(rows: Sequence[Sequence[str | Span]], *, gap: str = "  ") -> list[Line]:
     """Rows with their columns aligned by the number of characters; the last one is ragged."""
     spans = [[Span(cell) if isinstance(cell, str) else cell for cell in row] for row in rows]
-    widths = [max(len(clean(cell.text)) for cell in column) for column in zip(*spans, strict=True)]
+    widths = [max(len(safe(cell.text)) for cell in column) for column in zip(*spans, strict=True)]
     return [_aligned(row, widths, gap) for row in spans]
 
 
 def _aligned(row: Sequence[Span], widths: Sequence[int], gap: str) -> Line:
     pieces: list[Span] = []
     for cell, width in zip(row[:-1], widths[:-1], strict=True):
-        text = clean(cell.text)
+        text = safe(cell.text)
         pieces += [Span(text, cell.style), Span(" " * (width - len(text)) + gap)]
     return line(*pieces, row[-1])

@@ -86,14 +86,14 @@ def _print_version(ctx: click.Context, param: click.Parameter, value: bool) -> N
     help="Print the version and exit.",
 )
 def cli(server: str | None, data_dir: str | None, no_color: bool, term: str | None) -> None:  # noqa: FBT001
-    r"""Run teams of coding agents on a git repository, durably, and see proof when they are done.
+    """Run teams of coding agents on a git repository, durably, and see proof when they are done.
 
     \b
     Start with:
       ai-orchestrator demo
       ai-orchestrator doctor
       ai-orchestrator run "what you want done"    (inside a repository)
-    """
+    """  # noqa: D301  # Click's mark for text that is not to be wrapped
     del no_color, term
     if server is not None and data_dir is not None:
         raise click.UsageError(

@@ -83,26 +83,26 @@ def agent_json(agent: AgentStatus) -> dict[str, object]:
     }
 
 
-def _steps(steps: Sequence[Step], indent: str) -> list[Line]:
+def _steps(steps: Sequence[Step], above: str) -> list[Line]:
     lines: list[Line] = []
     for number, step in enumerate(steps, start=1):
-        lines += _step(step, f"  {indent}{number}.")
+        lines += _step(step, f"{above}{number}.")
     return lines
 
 
 def _step(step: Step, number: str) -> list[Line]:
-    inner = number.strip()
+    head = f"{'  ' * number.count('.')}{number} {step.path}  "
     match step:
         case AgentStep():
-            return [line(f"{number} {step.path}  ", *_agent(step))]
+            return [line(head, *_agent(step))]
         case ScriptStep():
-            return [line(f"{number} {step.path}  ", Span(shlex.join(step.argv), "accent"))]
+            return [line(head, Span(shlex.join(step.argv), "accent"))]
         case ParallelStep():
-            return [line(f"{number} {step.path}  side by side"), *_steps(step.steps, inner)]
+            return [line(head, "side by side"), *_steps(step.steps, number)]
         case LoopStep():
             rounds = figures.counted(step.max_iterations, "round")
-            told = f"{number} {step.path}  until {step.until}, at most {rounds}"
-            return [line(told), *_steps(step.steps, inner)]
+            told = f"until {step.until}, at most {rounds}"
+            return [line(head, told), *_steps(step.steps, number)]
         case _ as never:
             assert_never(never)
 

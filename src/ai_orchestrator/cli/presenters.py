@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Self
 
 import click
 
-from ai_orchestrator.cli.lines import Line, to_text
+from ai_orchestrator.cli.lines import Line, safe, to_text
 from ai_orchestrator.cli.live_view import LiveView, reduce
 from ai_orchestrator.cli.screen import panel
-from ai_orchestrator.cli.terminal import clean
 from ai_orchestrator.cli.timeline import Timeline
 from ai_orchestrator.model.events import encode_event
 
@@ -174,7 +173,7 @@ def to_rich(a_line: Line) -> Text:
     """The line for Rich, without its markup and without foreign controls."""
     from rich.text import Text
 
-    return Text.assemble(*((clean(span.text), _RICH_STYLE[span.style]) for span in a_line))
+    return Text.assemble(*((safe(span.text), _RICH_STYLE[span.style]) for span in a_line))
 
 
 def _cut(text: Text, width: int) -> Text:

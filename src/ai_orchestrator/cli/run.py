@@ -72,10 +72,16 @@ class RunFlags(TypedDict):
     "--task-file", metavar="FILE", help="Read the task from a file; - is stdin, as is a TASK of -."
 )
 @click.option(
-    "-w", "--workflow", shell_complete=complete_workflow, help="Workflow. Default: `default`."
+    "-w",
+    "--workflow",
+    metavar="NAME",
+    shell_complete=complete_workflow,
+    help="Workflow. Default: `default`.",
 )
 @config_option
-@click.option("-m", "--max-iterations", type=click.IntRange(1), help="Rounds of a loop, at most.")
+@click.option(
+    "-m", "--max-iterations", metavar="N", type=click.IntRange(1), help="Rounds of a loop, at most."
+)
 @click.option("-o", "--output", metavar="DIR", help="Make a new repository there with the result.")
 @click.option(
     "--agents",
@@ -89,9 +95,9 @@ class RunFlags(TypedDict):
     metavar="PATH|URL",
     help="Repository. Default: the one that holds the working directory.",
 )
-@click.option("--ref", help="Branch, tag or commit to start from. Default: HEAD.")
+@click.option("--ref", metavar="REF", help="Branch, tag or commit to start from. Default: HEAD.")
 @click.option("--include-dirty", is_flag=True, help="Start from the uncommitted changes too.")
-@click.option("--model", help="Model for all agents of this task.")
+@click.option("--model", metavar="NAME", help="Model for all agents of this task.")
 @click.option("--sandbox", type=click.Choice(SANDBOX_MODES), help="How far agents are fenced in.")
 @click.option("--allow-red-base", is_flag=True, help="Start although verifiers fail on the base.")
 @click.option(

@@ -47,6 +47,8 @@ def next_words(view: TaskView) -> list[tuple[str, ...]]:
     short = short_id(view.summary.id)
     state = view.summary.state
     words: list[tuple[str, ...]] = []
+    if state is TaskState.CANCELLING:
+        return [("tasks", "watch", short)]
     if not state.is_final:
         return [("tasks", "watch", short), ("tasks", "cancel", short)]
     if view.final_commit is not None:

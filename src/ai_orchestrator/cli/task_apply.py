@@ -45,7 +45,9 @@ class ApplyFlags(TypedDict):
 @click.command()
 @task_argument
 @click.option("--branch", "is_branch", is_flag=True, help="Make the task's branch (the default).")
-@click.option("--merge", "is_merge", is_flag=True, help="Make it and merge it into what is out.")
+@click.option(
+    "--merge", "is_merge", is_flag=True, help="Make it and merge it into what is checked out."
+)
 @click.option("--patch", "patch_file", metavar="FILE", help="Only write a patch; - is stdout.")
 @click.option("-o", "--output", metavar="DIR", help="Make a new repository there with the result.")
 @click.option(

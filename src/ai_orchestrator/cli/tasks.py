@@ -53,7 +53,12 @@ def tasks() -> None:
 
 @click.command("list")
 @click.option(
-    "--limit", type=click.IntRange(1, 1000), default=50, show_default=True, help="At most so many."
+    "--limit",
+    metavar="N",
+    type=click.IntRange(1, 1000),
+    default=50,
+    show_default=True,
+    help="At most so many.",
 )
 @json_option
 @click.pass_context

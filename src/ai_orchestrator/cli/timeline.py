@@ -70,17 +70,29 @@ class Timeline:
     def __init__(self, *, is_verbose: bool) -> None:
         self._is_verbose = is_verbose
         self._began: datetime | None = None
+        self._task_attempt = 1
         self._half_said = ""
         self._half_of: Event | None = None
 
     def feed(self, event: Event) -> list[Line]:
         """The lines to print for the event, often none."""
+        if event.task_attempt > self._task_attempt:
+            return self._begin_again(event)
         if self._began is None:
             self._began = event.ts
         if isinstance(event.data, AgentTextData):
             return self._say(event, event.data) if self._is_verbose else []
         told = self._told(event)
         return [*self.flush(), *told] if told else []
+
+    def _begin_again(self, event: Event) -> list[Line]:
+        left = self.flush()
+        self._began, self._task_attempt = event.ts, event.task_attempt
+        return [
+            *left,
+            line(Span(f"task attempt {event.task_attempt}", "strong")),
+            *self.feed(event),
+        ]
 
     def flush(self) -> list[Line]:
         """What is left of a sentence that no more will come of."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ai_orchestrator.base.errors import OrchestratorError
+from ai_orchestrator.base.errors import OrchestratorError, UnreachableError
 from ai_orchestrator.cli.app import (
     app_of,
     next_command,
@@ -84,8 +84,14 @@ def watch(
         on_interrupt=lambda: _answer(ctx, how),
         sleep=app_of(ctx).sleep,
     )
-    with _presenter(ctx, how) as presenter:
-        ending = Follower(backend, presenter, interrupts, manners).follow(task_id)
+    try:
+        with _presenter(ctx, how) as presenter:
+            ending = Follower(backend, presenter, interrupts, manners).follow(task_id)
+    except UnreachableError as error:
+        again = next_command(ctx, "tasks", "watch", short_id(task_id))
+        raise UnreachableError(
+            error.message, hint=f"{error.hint} The task is not lost. To come back: {again}".strip()
+        ) from error
     return conclude(ctx, backend, ending, how)
 
 
@@ -159,7 +165,7 @@ def _show_result(
         run_result(
             ending.view,
             exit_code=ending.exit_code,
-            is_detached=ending.kind == "detached",
+            is_detached=ending.is_left,
             data_directory=backend.info().data_directory,
             repository=None if repository is None else str(repository),
             delivered_to=delivered,
@@ -168,7 +174,7 @@ def _show_result(
 
 
 def _show_ending(ctx: click.Context, ending: Ending, how: Watch, delivered: str | None) -> None:
-    if ending.kind == "detached":
+    if ending.is_left:
         _show_detached(ctx, ending, how)
         return
     show(ctx, line(), *ending_lines(ending.view))
@@ -193,7 +199,8 @@ def _show_detached(ctx: click.Context, ending: Ending, how: Watch) -> None:
     elif how.in_process:
         told = f"task {short} stops here and goes on when the next command starts a runner."
     else:
-        told = f"task {short} goes on without this command."
+        state = ending.view.summary.state.value.replace("_", " ")
+        told = f"task {short} ({state}) goes on without this command."
     show(ctx, line(Span(told, "strong")))
     show_next(ctx, *next_words(ending.view))
 

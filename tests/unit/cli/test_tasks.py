@@ -1,0 +1,325 @@
+"""`tasks` and its commands."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+import pytest
+from tests.unit.cli.memory import (
+    BASE,
+    FINAL,
+    SCREEN,
+    SHORT,
+    TASK,
+    Round,
+    World,
+    story,
+    task_view,
+)
+
+from ai_orchestrator.base.errors import EnvironmentProblemError
+from ai_orchestrator.model.agent import Usage
+from ai_orchestrator.model.review import FindingState
+from ai_orchestrator.model.states import OutcomeCode, TaskState
+from ai_orchestrator.model.task import Diff
+
+
+def test_tasks_alone_lists(world: World) -> None:
+    """Short id, state, age and cost of each task."""
+    done = world.type("tasks")
+
+    assert done.code == 0
+    assert f"{SHORT}  queued  30s  default   unmeasured  Fix the mean" in done.out
+    assert world.backend.asked == ["tasks 50"]
+
+
+def test_options_of_list_work_without_its_name(world: World) -> None:
+    """`tasks --limit 7 --json` is `tasks list --limit 7 --json`."""
+    done = world.type("tasks", "--limit", "7", "--json")
+
+    assert done.json_lines[0][0]["id"] == TASK
+    assert world.backend.asked == ["tasks 7"]
+
+
+def test_a_failed_task_is_listed_with_its_outcome(world: World) -> None:
+    """The list says why, not only that."""
+    world.backend.view = task_view(TaskState.FAILED, OutcomeCode.NOT_CONVERGED)
+
+    assert "failed: not converged" in world.type("tasks").out
+
+
+def test_an_empty_list_says_how_to_start(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody is left in front of an empty table."""
+    monkeypatch.setattr(world.backend, "tasks", lambda *, limit: [])
+
+    assert "ai-orchestrator run" in world.type("tasks").out
+
+
+def test_show_has_steps_verifiers_findings_and_commands(world: World) -> None:
+    """Everything about a task on one screen."""
+    world.backend.view = task_view()
+
+    out = world.type("tasks", "show", SHORT).out
+
+    assert TASK in out
+    assert "implement  claude (opus)  succeeded" in out
+    assert "tests red (exit 1, 0.8s)" in out
+    assert "fixed medium calculator/core.py:12" in out
+    assert f"next:      ai-orchestrator tasks diff {SHORT}" in out
+
+
+def test_show_as_json_is_the_task(world: World) -> None:
+    """The same struct that the API speaks."""
+    (view,) = world.type("tasks", "show", SHORT, "--json").json_lines
+
+    assert view["summary"]["id"] == TASK
+    assert view["findings"][0]["state"] == FindingState.FIXED
+
+
+def test_an_unknown_task_exits_two_with_a_hint(world: World) -> None:
+    """The backend's own words reach the person."""
+    done = world.type("tasks", "show", "nope")
+
+    assert done.code == 2
+    assert "no task 'nope'. See: ai-orchestrator tasks" in done.err
+
+
+def test_watch_exits_as_the_task_did(world: World) -> None:
+    """A watcher of a failed task exits 1, after the whole story."""
+    world.backend.rounds = [Round(story(), task_view(TaskState.FAILED, OutcomeCode.STALLED))]
+
+    done = world.type("tasks", "watch", SHORT)
+
+    assert done.code == 1
+    assert "started: codex" in done.out
+
+
+def test_watch_as_json_ends_with_the_result(world: World) -> None:
+    """The same stream as `run --json`."""
+    lines = world.type("tasks", "watch", SHORT, "--json").json_lines
+
+    assert [line["type"] for line in lines[-2:]] == ["task.state", "result"]
+
+
+def test_logs_are_passed_byte_for_byte_to_a_pipe(world: World) -> None:
+    """Programs get what was recorded, also what is no text."""
+    world.backend.log_chunks = (b"plain\n",)
+
+    assert world.type("tasks", "logs", SHORT, "--step", "implement").out == "plain\n"
+    assert world.backend.asked[-1] == "logs implement"
+
+
+def test_logs_cannot_steer_a_terminal(world: World) -> None:
+    """Where a person looks, control characters are left out."""
+    world.terminal = SCREEN
+    world.backend.log_chunks = (b"a \x1b[2J\x07b\n",)
+
+    assert world.type("tasks", "logs", SHORT).out == "a [2Jb\n"
+
+
+def test_diff_shows_files_then_the_patch(world: World) -> None:
+    """Counts per file, binary files named as such, renames with both names."""
+    out = world.type("tasks", "diff", SHORT, "--step", "refine").out
+
+    assert "modified      +34 -2          calculator/core.py" in out
+    assert "binary          logo.png" in out
+    assert "a.py -> b.py" in out
+    assert out.endswith("@@ -1 +1 @@\n-old\n+new\n")
+    assert world.backend.asked == ["diff refine", "patch refine"]
+
+
+def test_diff_is_coloured_line_by_line_on_a_terminal(world: World) -> None:
+    """A line that was cut between two chunks is put together first."""
+    world.terminal = SCREEN
+
+    out = world.type("tasks", "diff", SHORT).out
+
+    assert "\x1b[31m-old\x1b[0m\n\x1b[32m+new\x1b[0m\n" in out
+
+
+def test_a_very_long_line_is_shown_in_pieces(world: World) -> None:
+    """The memory of the command is bounded, whatever the patch holds."""
+    world.terminal = SCREEN
+    world.backend.patch_chunks = [b"+" + b"x" * 60_000, b"x" * 60_000, b"y\n"]
+
+    out = world.type("tasks", "diff", SHORT).out
+
+    assert out.count("x") == 120_000
+    assert "xy" not in out
+
+
+def test_stat_alone_asks_for_no_patch(world: World) -> None:
+    """`--stat` is cheap."""
+    world.type("tasks", "diff", SHORT, "--stat")
+
+    assert world.backend.asked == ["diff None"]
+
+
+def test_diff_as_json_is_the_list_of_changes(world: World) -> None:
+    """Programs get counts; binary files have none."""
+    (changes,) = world.type("tasks", "diff", SHORT, "--json").json_lines
+
+    assert changes["files"][1]["insertions"] is None
+
+
+def test_nothing_changed_is_said(world: World) -> None:
+    """An empty output would look like a failure."""
+    world.backend.changes = Diff(BASE, BASE, (), "")
+
+    assert world.type("tasks", "diff", SHORT).out.startswith("Nothing was changed.")
+    assert world.type("tasks", "files", SHORT).out == "No file was changed.\n"
+
+
+def test_files_lists_one_per_line(world: World) -> None:
+    """And as JSON the same structs."""
+    assert len(world.type("tasks", "files", SHORT).out.splitlines()) == 3
+    (files,) = world.type("tasks", "files", SHORT, "--json").json_lines
+    assert [file["status"] for file in files] == ["modified", "added", "renamed"]
+
+
+@pytest.mark.parametrize(
+    ("words", "applied", "told"),
+    [
+        pytest.param((), (TASK, None, "branch"), "merge ai/", id="default"),
+        pytest.param(("--branch",), (TASK, None, "branch"), "is in", id="branch"),
+        pytest.param(("--merge",), (TASK, None, "merge"), "merged into", id="merge"),
+        pytest.param(("--repo", "/r"), (TASK, Path("/r"), "branch"), "/r", id="repo"),
+        pytest.param(("-o", "/n"), (TASK, Path("/n"), "new-directory"), "/n", id="output"),
+    ],
+)
+def test_apply_brings_the_work_where_it_was_asked(
+    world: World, words: tuple[str, ...], applied: object, told: str
+) -> None:
+    """The mode reaches the service, and the person is told what arrived where."""
+    done = world.type("tasks", "apply", TASK, *words)
+
+    assert done.code == 0
+    assert world.services.applied == applied
+    assert told in done.out
+
+
+def test_apply_as_json_names_branch_and_commit(world: World) -> None:
+    """For programs."""
+    (applied,) = world.type("tasks", "apply", TASK, "--merge", "--json").json_lines
+
+    assert (applied["commit"], applied["is_merged"]) == (FINAL, True)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        pytest.param(("--branch", "--merge"), id="branch-merge"),
+        pytest.param(("--merge", "--patch", "-"), id="merge-patch"),
+        pytest.param(("--patch", "p", "--repo", "/r"), id="patch-repo"),
+        pytest.param(("--patch", "-", "--json"), id="patch-json"),
+    ],
+)
+def test_contradicting_ways_to_apply_are_refused(world: World, words: tuple[str, ...]) -> None:
+    """Nothing is written when it is not clear what was meant."""
+    done = world.type("tasks", "apply", SHORT, *words)
+
+    assert done.code == 2
+    assert world.services.applied is None
+    assert world.backend.asked == []
+
+
+def test_patch_to_stdout_is_only_the_patch(world: World) -> None:
+    """It can be piped into `git apply`."""
+    assert world.type("tasks", "apply", SHORT, "--patch", "-").out == (
+        "diff --git a/x b/x\n@@ -1 +1 @@\n-old\n+new\n"
+    )
+    assert world.services.applied is None
+
+
+def test_patch_is_written_to_a_file(world: World, tmp_path: Path) -> None:
+    """With the command that takes it in."""
+    target = tmp_path / "fix.patch"
+
+    done = world.type("tasks", "apply", SHORT, "--patch", str(target))
+
+    assert target.read_bytes().startswith(b"diff --git")
+    assert f"git apply --index {target}" in done.out
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_broken_stream_leaves_the_old_patch(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half a patch is never left under the name that was asked for."""
+    target = tmp_path / "fix.patch"
+    target.write_text("old")
+
+    def broken(task_id: str, *, step: str | None = None) -> object:
+        yield b"new"
+        raise EnvironmentProblemError("gone.")
+
+    monkeypatch.setattr(world.backend, "patch", broken)
+    assert world.type("tasks", "apply", SHORT, "--patch", str(target)).code == 3
+
+    assert target.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_patch_to_a_device_does_not_replace_it(world: World) -> None:
+    """`--patch /dev/null` writes into it."""
+    assert world.type("tasks", "apply", SHORT, "--patch", "/dev/null").code == 0
+
+    assert stat.S_ISCHR(Path("/dev/null").stat().st_mode)
+
+
+def test_a_patch_into_no_directory_is_refused(world: World) -> None:
+    """Bad input, not a crash."""
+    done = world.type("tasks", "apply", SHORT, "--patch", "/nowhere/x.patch")
+
+    assert done.code == 2
+    assert "--patch /nowhere/x.patch" in done.err
+
+
+def test_cancel_says_that_it_takes_a_moment(world: World) -> None:
+    """The state is shown as it is, with the command that waits for the end."""
+    out = world.type("tasks", "cancel", SHORT).out
+
+    assert "cancelling" in out
+    assert f"tasks watch {SHORT}" in out
+    assert "tasks cancel" not in out
+
+
+def test_retry_queues_and_tells_how_to_watch(world: World) -> None:
+    """It does not watch unless asked."""
+    done = world.type("tasks", "retry", SHORT)
+
+    assert done.code == 0
+    assert f"tasks watch {SHORT}" in done.out
+    assert world.backend.asked == [f"retry {SHORT}"]
+
+
+def test_retry_with_watch_follows(world: World) -> None:
+    """And exits as the task does."""
+    world.backend.rounds = [Round(story(), task_view(TaskState.CANCELLED, None))]
+
+    assert world.type("tasks", "retry", SHORT, "--watch").code == 4
+
+
+def test_delete_of_unapplied_work_needs_force(world: World) -> None:
+    """The refusal says what to do; with `--force` it goes."""
+    refused = world.type("tasks", "delete", SHORT)
+
+    assert refused.code == 2
+    assert "Apply it, or use --force." in refused.err
+    assert world.type("tasks", "delete", SHORT, "--force").out == f"deleted task {SHORT}\n"
+
+
+def test_every_command_closes_what_it_opened(world: World) -> None:
+    """Also when it fails."""
+    world.type("tasks", "show", "nope")
+
+    assert world.backend.is_closed
+
+
+def test_unmeasured_usage_of_a_task_is_shown_as_such(world: World) -> None:
+    """In the list and in the view."""
+    world.backend.view = task_view(usage=Usage())
+
+    assert "unmeasured" in world.type("tasks").out
+    assert "tokens unmeasured, cost unmeasured" in world.type("tasks", "show", SHORT).out
