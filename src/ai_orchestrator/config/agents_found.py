@@ -1,0 +1,77 @@
+"""Which agents of the configuration are installed: `enabled: auto` becomes `true` or `missing`.
+
+Done by the client, whose PATH decides; a server that gets the task knows no other.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+from pathlib import Path
+
+from ai_orchestrator.config.environment import Environment
+from ai_orchestrator.config.layers import find
+from ai_orchestrator.config.yaml_source import Node
+from ai_orchestrator.model.task import Origin
+
+AUTO = "auto"
+MISSING = "missing"
+BUILT_IN_DRIVER = "builtin"
+
+
+def with_agents_found(document: Node, environment: Environment) -> Node:
+    """The document in which no agent is left `auto`; what cannot be understood is left alone."""
+    agents = find(document, ("agents",))
+    if agents is None or not isinstance(agents.value, dict) or not isinstance(document.value, dict):
+        return document
+    found = {name: _found(agent, environment) for name, agent in agents.value.items()}
+    return Node({**document.value, "agents": Node(found, agents.origin)}, document.origin)
+
+
+def _found(agent: Node, environment: Environment) -> Node:
+    enabled, driver = find(agent, ("enabled",)), find(agent, ("driver",))
+    if enabled is None or enabled.value != AUTO or not isinstance(agent.value, dict):
+        return agent
+    if driver is not None and driver.value == BUILT_IN_DRIVER:
+        return _enabled(agent, Node(value=True, origin=Origin("comes with the program")))
+    program = _program(find(agent, ("command",)))
+    if program is None:
+        return agent
+    place = find_program(program, environment)
+    if place is None:
+        return _enabled(agent, Node(MISSING, Origin(f"no program '{program}' on the PATH")))
+    return _enabled(agent, Node(value=True, origin=Origin(f"found {place}")))
+
+
+def _enabled(agent: Node, enabled: Node) -> Node:
+    assert isinstance(agent.value, dict)
+    return Node({**agent.value, "enabled": enabled}, agent.origin)
+
+
+def _program(command: Node | None) -> str | None:
+    """The program of a command, a list or a line of words; None for what is no command."""
+    value = None if command is None else command.value
+    if isinstance(value, tuple):
+        first = value[0].value if value else None
+        return first if isinstance(first, str) else None
+    if not isinstance(value, str):
+        return None
+    try:
+        words = shlex.split(value)
+    except ValueError:
+        return None
+    return words[0] if words else None
+
+
+def find_program(program: str, environment: Environment) -> Path | None:
+    """The program's file: a path as it is, a bare name by the PATH; None when it is not there."""
+    if "/" in program:
+        places = [environment.absolute(program)]
+    else:
+        folders = (environment.get("PATH") or os.defpath).split(os.pathsep)
+        places = [environment.working_directory / folder / program for folder in folders if folder]
+    return next((place for place in places if _is_program(place)), None)
+
+
+def _is_program(path: Path) -> bool:
+    return path.is_file() and os.access(path, os.X_OK)

@@ -1,0 +1,138 @@
+"""Workflows out of a resolved configuration: checked as a whole, or frozen for one task.
+
+`check` finds everything that is wrong at once; `freeze` makes the value that a task runs by, and
+refuses what `check` would refuse in the workflow and in what all workflows share.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+
+from ai_orchestrator.base.errors import EnvironmentProblemError, shorten
+from ai_orchestrator.config.problems import ConfigError, ConfigProblem, known_names
+from ai_orchestrator.model.task import ResolvedConfig, RunOptions
+from ai_orchestrator.model.workflow import WorkflowSpec
+from ai_orchestrator.workflows.compile_agents import agent_table
+from ai_orchestrator.workflows.compile_prompts import prompt_table, review_again
+from ai_orchestrator.workflows.compile_workflow import WorkflowCompiler
+from ai_orchestrator.workflows.document import Document
+from ai_orchestrator.workflows.faults import Fault, Faults, as_problems
+from ai_orchestrator.workflows.shape import shape_faults, without_faults
+
+NO_OPTIONS = RunOptions()
+_BUILT_IN = Path(__file__).parent / "builtin" / "agents.yaml"
+
+
+class NoAgentError(EnvironmentProblemError):
+    """The configuration is right, but no agent that it needs is installed here."""
+
+    code = "no-agent"
+
+
+def built_in_text() -> str:
+    """The document that comes with the program: default, example and documentation in one."""
+    return _BUILT_IN.read_text("utf-8")
+
+
+def workflow_names(config: ResolvedConfig) -> tuple[str, ...]:
+    """Names of the workflows, in the order of the document; it need not have been checked."""
+    workflows = config.document.get("workflows")
+    return tuple(workflows) if isinstance(workflows, dict) else ()
+
+
+def default_workflow(config: ResolvedConfig) -> str:
+    """The workflow of a run that names none. Raises `ConfigError` as `freeze` does."""
+    return read_document(config).settings.default_workflow
+
+
+def check(config: ResolvedConfig) -> list[ConfigProblem]:
+    """Everything that is wrong, in the order of the document; empty when nothing is.
+
+    Judges the document alone: every agent counts as installed.
+    """
+    shape = shape_faults(config.document)
+    rest = without_faults(config.document, shape)
+    if rest is None:
+        return as_problems(shape, config)
+    try:
+        document = msgspec.convert(rest, Document)
+    except msgspec.ValidationError as error:
+        return as_problems(shape, config) or [ConfigProblem(f"{shorten(str(error))}.")]
+    faults = _sense_faults(document)
+    sense = [fault for fault in faults if not any(_is_around(fault, one) for one in shape)]
+    return as_problems([*shape, *sense], config)
+
+
+def freeze(
+    config: ResolvedConfig, workflow_name: str | None = None, options: RunOptions = NO_OPTIONS
+) -> WorkflowSpec:
+    """The workflow as a task runs by it; None takes the default one. Flags beat the document.
+
+    Raises `ConfigError` with all problems of the workflow and of what all share, `NoAgentError`
+    when an agent that it needs is not installed.
+    """
+    document = read_document(config)
+    name = document.settings.default_workflow if workflow_name is None else workflow_name
+    if name not in document.workflows:
+        raise ConfigError([_no_workflow(name, document, config, is_default=workflow_name is None)])
+    faults = Faults()
+    spec = _compiler(document, options, faults, is_to_run=True).make(name)
+    if faults.found:
+        raise ConfigError(as_problems(faults.found, config))
+    if faults.lacks:
+        raise NoAgentError(
+            " ".join(faults.lacks), hint="Install it, or see `ai-orchestrator agents`."
+        )
+    return spec
+
+
+def read_document(config: ResolvedConfig) -> Document:
+    """The document as a value. Raises `ConfigError` with every fault of its shape."""
+    try:
+        return msgspec.convert(config.document, Document)
+    except msgspec.ValidationError as error:
+        problems = check(config) or [ConfigProblem(f"{shorten(str(error))}.")]
+        raise ConfigError(problems) from error
+
+
+def _sense_faults(document: Document) -> Iterable[Fault]:
+    faults = Faults()
+    compiler = _compiler(document, NO_OPTIONS, faults, is_to_run=False)
+    for name in document.workflows:
+        compiler.make(name)
+    default = document.settings.default_workflow
+    if document.workflows and default not in document.workflows:
+        known = known_names(document.workflows, default)
+        faults.add(("settings", "default_workflow"), f"no workflow '{default}'. {known}")
+    return faults.found
+
+
+def _compiler(
+    document: Document, options: RunOptions, faults: Faults, *, is_to_run: bool
+) -> WorkflowCompiler:
+    for name in options.only_agents:
+        if name not in document.agents:
+            known = known_names(document.agents, name)
+            faults.add(("--agents",), f"no agent '{name}'. {known}")
+    agents = agent_table(document, options.only_agents, faults, is_to_run=is_to_run)
+    prompts = prompt_table(document, faults)
+    again = review_again(document, faults)
+    return WorkflowCompiler(document, agents, prompts, again, options, faults)
+
+
+def _no_workflow(
+    name: str, document: Document, config: ResolvedConfig, *, is_default: bool
+) -> ConfigProblem:
+    message = f"no workflow '{shorten(name)}'. {known_names(document.workflows, name)}"
+    if not is_default:
+        return ConfigProblem(message)
+    return as_problems([Fault(("settings", "default_workflow"), message)], config)[0]
+
+
+def _is_around(one: Fault, other: Fault) -> bool:
+    """One of the two places holds the other, so that the first may follow from the second."""
+    length = min(len(one.keys), len(other.keys))
+    return one.keys[:length] == other.keys[:length]
