@@ -6,7 +6,6 @@
 # ruff: noqa: PLC0415  # what is slow to import waits until it is called: --help must be quick
 from __future__ import annotations
 
-import importlib
 import os
 import shlex
 import sys
@@ -35,9 +34,10 @@ PROGRAM = "ai-orchestrator"
 
 
 def load_services() -> Services:
-    """The real ones. Imported by name and only here: `wiring` brings the whole program with it."""
-    wiring = importlib.import_module("ai_orchestrator.wiring")
-    return cast("Services", wiring.services())
+    """The real ones. Imported only here and only now: `wiring` brings the whole program with it."""
+    from ai_orchestrator.wiring import services
+
+    return services()
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,14 +135,18 @@ def _tell_resumed(ctx: click.Context, backend: Backend, opened_at: datetime) -> 
     tell(f"resumed {count}: {', '.join(shorts)}. {next_command(ctx, 'tasks', 'watch', shorts[0])}")
 
 
-def next_command(ctx: click.Context, *words: str) -> str:
-    """A command line to type next, with the global options that this command was given."""
+def next_command(ctx: click.Context, *words: str, data_dir: str | None = None) -> str:
+    """A command line to type next, with the global options that this command was given.
+
+    `data_dir` is named where the command could not know it otherwise.
+    """
     flags = _root_flags(ctx)
     options: list[str] = []
     if flags["server"] is not None:
         options += ["--server", flags["server"]]
-    if flags["data_dir"] is not None:
-        options += ["--data-dir", flags["data_dir"]]
+    directory = data_dir or flags["data_dir"]
+    if directory is not None:
+        options += ["--data-dir", directory]
     return shlex.join([PROGRAM, *options, *words])
 
 

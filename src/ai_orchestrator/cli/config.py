@@ -3,6 +3,7 @@
 # ruff: noqa: PLC0415  # what is slow to import waits until it is called: --help must be quick
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, ClassVar
 
 import click
@@ -10,7 +11,7 @@ import click
 from ai_orchestrator.base.errors import NotFoundError
 from ai_orchestrator.cli.app import absolute, next_command, place_of, services_of, show, show_json
 from ai_orchestrator.cli.lazy import Entry, LazyGroup
-from ai_orchestrator.cli.lines import Span, line, table
+from ai_orchestrator.cli.lines import Span, line
 from ai_orchestrator.cli.options import config_option, json_option, repo_option
 from ai_orchestrator.cli.terminal import clean_line
 
@@ -115,19 +116,17 @@ def _origin(name: str, origins: Mapping[str, Origin]) -> Origin | None:
 
 
 def _lines(rows: list[Row]) -> list[Line]:
-    import json
-
-    return table(
-        [
-            [
-                Span(name, "strong"),
-                Span(clean_line(json.dumps(value, ensure_ascii=False, default=str))),
-                Span(f"# {_place(origin)}", "dim"),
-            ]
-            for name, value, origin in rows
-        ]
-        or [[Span("The configuration is empty.")]]
-    )
+    if not rows:
+        return [line("The configuration is empty.")]
+    width = max(len(name) for name, _, _ in rows)
+    return [
+        line(
+            Span(f"{name:<{width}}  ", "strong"),
+            clean_line(json.dumps(value, ensure_ascii=False, default=str)),
+            Span(f"  # {_place(origin)}", "dim"),
+        )
+        for name, value, origin in rows
+    ]
 
 
 def _place(origin: Origin | None) -> str:

@@ -22,18 +22,19 @@ def demo(
     """See a whole task: implement, review, refine, verify. No key, no network, no cost."""
     from ai_orchestrator.cli.watching import Watch, accept, say_accepted, watch
 
-    how = Watch(
-        is_json=is_json,
-        is_plain=is_plain,
-        is_verbose=verbose > 0,
-        is_leaving_when_it_waits=False,
-        is_owner=True,
-    )
     settings = settings_of(ctx, verbose=verbose)
     ready = services_of(ctx).run_demo(settings, directory=absolute(directory))
     with Interrupts() as interrupts, ready as run:
         for note in run.notes:
             tell(note)
+        how = Watch(
+            is_json=is_json,
+            is_plain=is_plain,
+            is_verbose=verbose > 0,
+            is_leaving_when_it_waits=False,
+            is_owner=True,
+            data_dir=run.backend.info().data_directory,
+        )
         view = accept(run.backend, run.request, interrupts)
         say_accepted(ctx, view, how)
         return watch(ctx, run.backend, view.summary.id, how, interrupts)

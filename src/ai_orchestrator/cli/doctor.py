@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ai_orchestrator.cli.lines import Line, Style
     from ai_orchestrator.cli.needs import Check, CheckLevel
 
+_NAME_CHARS = 15
 _STYLE: dict[CheckLevel, Style] = {"ok": "good", "warn": "warn", "fail": "bad"}
 
 
@@ -46,7 +47,7 @@ def _lines(check: Check) -> list[Line]:
     lines = [
         line(
             Span(f"{check.level.upper():<4}  ", _STYLE[check.level]),
-            Span(clean_line(check.name), "strong"),
+            Span(f"{clean_line(check.name):<{_NAME_CHARS}}", "strong"),
             f"  {clean_line(check.detail)}",
         )
     ]

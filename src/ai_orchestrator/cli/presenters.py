@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from rich.console import Console
+    from rich.live import Live
     from rich.text import Text
 
     from ai_orchestrator.base.clock import Clock
@@ -96,21 +97,11 @@ class LivePresenter:
     """
 
     def __init__(self, timeline: Timeline, console: Console, clock: Clock) -> None:
-        from rich.live import Live
-
         self._timeline = timeline
         self._console = console
         self._clock = clock
         self._view = LiveView()
-        self._live = Live(
-            console=console,
-            get_renderable=self._frame,
-            refresh_per_second=FRAMES_PER_SECOND,
-            transient=True,
-            vertical_overflow="crop",
-            redirect_stdout=False,
-            redirect_stderr=False,
-        )
+        self._live = self._new_live()
 
     def __enter__(self) -> Self:
         self._live.start()
@@ -125,6 +116,19 @@ class LivePresenter:
         """Removes the panel; the story stays."""
         self._write(self._timeline.flush())
         self._live.stop()
+
+    def _new_live(self) -> Live:
+        from rich.live import Live
+
+        return Live(
+            console=self._console,
+            get_renderable=self._frame,
+            refresh_per_second=FRAMES_PER_SECOND,
+            transient=True,
+            vertical_overflow="crop",
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
 
     @property
     def view(self) -> LiveView:
@@ -147,6 +151,8 @@ class LivePresenter:
         try:
             yield
         finally:
+            # A new one: the old one would erase as many lines as its panel had, now ours.
+            self._live = self._new_live()
             self._live.start()
 
     def _write(self, lines: list[Line]) -> None:

@@ -59,6 +59,8 @@ class Watch:
     is_owner: bool
     """Ctrl-C may cancel the task; a mere watcher only stops watching."""
     in_process: bool = False
+    data_dir: str | None = None
+    """Named in the commands to type next, where it is not the one that they would find."""
     output: Path | None = None
     """Where `-o` wants a new repository with the result."""
 
@@ -180,7 +182,7 @@ def _show_ending(ctx: click.Context, ending: Ending, how: Watch, delivered: str 
     show(ctx, line(), *ending_lines(ending.view))
     if delivered is not None:
         show(ctx, line(Span("  result     ", "dim"), delivered))
-    show_next(ctx, *_next(ending, how, delivered))
+    show_next(ctx, *_next(ending, how, delivered), data_dir=how.data_dir)
 
 
 def _next(ending: Ending, how: Watch, delivered: str | None) -> list[tuple[str, ...]]:
@@ -202,11 +204,18 @@ def _show_detached(ctx: click.Context, ending: Ending, how: Watch) -> None:
         state = ending.view.summary.state.value.replace("_", " ")
         told = f"task {short} ({state}) goes on without this command."
     show(ctx, line(Span(told, "strong")))
-    show_next(ctx, *next_words(ending.view))
+    show_next(ctx, *next_words(ending.view), data_dir=how.data_dir)
 
 
-def show_next(ctx: click.Context, *words: tuple[str, ...]) -> None:
+def show_next(ctx: click.Context, *words: tuple[str, ...], data_dir: str | None = None) -> None:
     """Commands to type next."""
     for index, word in enumerate(words):
         label = "next:      " if index == 0 else " " * 11
-        show(ctx, line("  ", Span(label, "dim"), Span(next_command(ctx, *word), "accent")))
+        show(
+            ctx,
+            line(
+                "  ",
+                Span(label, "dim"),
+                Span(next_command(ctx, *word, data_dir=data_dir), "accent"),
+            ),
+        )

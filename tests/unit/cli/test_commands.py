@@ -154,9 +154,9 @@ def test_config_shows_each_value_with_its_origin(world: World) -> None:
     """A value without an origin of its own has that of what holds it."""
     out = world.type("config").out
 
-    assert 'agents.claude.command    "claude"     # origin not recorded' in out
-    assert 'workflows.mine[0].agent  "claude"     # config/agents.yaml:9' in out
-    assert "settings.max_iterations  3            # flag --max-iterations" in out
+    assert 'agents.claude.command    "claude"  # origin not recorded' in out
+    assert 'workflows.mine[0].agent  "claude"  # config/agents.yaml:9' in out
+    assert "settings.max_iterations  3  # flag --max-iterations" in out
     assert 'settings.tags            ["a", "b"]' in out
 
 
@@ -197,8 +197,8 @@ def test_doctor_says_what_to_type_and_exits_three(world: World) -> None:
     done = world.type("doctor")
 
     assert done.code == 3
-    assert "OK    git  git 2.43" in done.out
-    assert "FAIL  bubblewrap  not found\n      next: sudo apt-get install" in done.out
+    assert "OK    git              git 2.43" in done.out
+    assert "FAIL  bubblewrap       not found\n      next: sudo apt-get install" in done.out
     assert done.out.endswith("3 checks, 1 failed, 1 warned\n")
 
 
@@ -223,6 +223,7 @@ def test_demo_shows_a_whole_task(world: World) -> None:
     assert done.code == 0
     assert "no key is used" in done.err
     assert "started: claude" in done.out
+    assert f"ai-orchestrator --data-dir /home/ann/data tasks diff {SHORT}" in done.out
     assert world.backend.is_closed
 
 
