@@ -33,6 +33,17 @@ async def test_signal_ends_every_wait_on_its_task() -> None:
     assert await asyncio.gather(*waits, idle) == [True, True, False]
 
 
+async def test_signal_ends_one_wait_only() -> None:
+    """A signal that ended a wait is used up: the next wait is for the next commit."""
+    wakeups = Wakeups()
+    wake = wakeups.subscribe("t-1")
+    waiting = asyncio.create_task(wake.wait(LONG_S))
+    await asyncio.sleep(0)
+    wakeups.signal("t-1")
+    assert await waiting
+    assert not await wake.wait(0)
+
+
 async def test_closed_subscription_is_forgotten() -> None:
     """Readers that went leave nothing behind, however often they close."""
     wakeups = Wakeups()
