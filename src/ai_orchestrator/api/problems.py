@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 import msgspec
 from litestar import Request, Response
@@ -17,13 +18,11 @@ MEDIA_TYPE = "application/problem+json"
 
 def problem_response(problem: Problem) -> Response[bytes]:
     """The problem as a response."""
-    return Response(
-        msgspec.json.encode(problem), status_code=problem.status, media_type=MEDIA_TYPE
-    )
+    return Response(msgspec.json.encode(problem), status_code=problem.status, media_type=MEDIA_TYPE)
 
 
 def on_orchestrator_error(
-    _request: Request[object, object, object], error: OrchestratorError
+    _request: Request[Any, Any, Any], error: OrchestratorError
 ) -> Response[bytes]:
     """An error of ours, as it is."""
     return problem_response(
@@ -39,11 +38,9 @@ def on_orchestrator_error(
     )
 
 
-def on_http_error(
-    _request: Request[object, object, object], error: HTTPException
-) -> Response[bytes]:
+def on_http_error(_request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
     """An error of the framework: unknown route, wrong method, a body that does not parse."""
-    is_client_error = error.status_code < 500  # noqa: PLR2004  # the border of the HTTP classes
+    is_client_error = error.status_code < 500
     return problem_response(
         Problem(
             title="bad request" if is_client_error else "internal",
@@ -55,7 +52,7 @@ def on_http_error(
     )
 
 
-def on_unexpected(_request: Request[object, object, object], error: Exception) -> Response[bytes]:
+def on_unexpected(_request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """A defect: logged with its trace, told without it."""
     log.error("unexpected error in a request", exc_info=error)
     return problem_response(
@@ -66,5 +63,3 @@ def on_unexpected(_request: Request[object, object, object], error: Exception) -
             detail=f"{type(error).__name__} in the server; its log has the trace.",
         )
     )
-
-

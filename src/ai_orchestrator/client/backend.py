@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import http.client
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import TypeVar
 from urllib.parse import quote, urlencode
 
@@ -32,8 +32,14 @@ MAX_REVIVALS = 3
 class HttpBackend:
     """A typed client of `/api/v1`. One connection per call; safe to use from several threads."""
 
-    def __init__(self, transport: Transport, revive: Callable[[], Transport] | None = None) -> None:
+    def __init__(
+        self,
+        transport: Transport,
+        revive: Callable[[], Transport] | None = None,
+        on_close: Callable[[], None] | None = None,
+    ) -> None:
         self._transport = transport
+        self._on_close = on_close
         self._revive = revive
         """Starts the server again when it died while its events were followed."""
 
@@ -96,9 +102,10 @@ class HttpBackend:
         """The task, cancelling or already final."""
         return self._call("POST", f"{_path(task_id)}/cancel", TaskView)
 
-    def retry(self, task_id: str) -> TaskView:
+    def retry(self, task_id: str, *, credentials: Mapping[str, str] | None = None) -> TaskView:
         """The task with its next task attempt queued."""
-        return self._call("POST", f"{_path(task_id)}/retry", TaskView)
+        body = msgspec.json.encode({"credentials": dict(credentials or {})})
+        return self._call("POST", f"{_path(task_id)}/retry", TaskView, body)
 
     def delete(self, task_id: str, *, force: bool = False) -> None:
         """Removes a task that is final."""
@@ -114,7 +121,9 @@ class HttpBackend:
         return self._call("POST", "/drain", ServerInfo)
 
     def close(self) -> None:
-        """Nothing is kept open between calls."""
+        """Ends the server with us where it lives in this process; nothing else is kept open."""
+        if self._on_close is not None:
+            self._on_close()
 
     def _get(self, path: str, kind: type[T]) -> T:
         return self._call("GET", path, kind)

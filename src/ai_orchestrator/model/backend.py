@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Protocol
 
 from ai_orchestrator.model.events import Event
@@ -67,8 +67,11 @@ class Backend(Protocol):
         """The task, cancelling or already final."""
         ...
 
-    def retry(self, task_id: str) -> TaskView:
-        """The task with its next task attempt queued. Raises `ConflictError` while it runs."""
+    def retry(self, task_id: str, *, credentials: Mapping[str, str] | None = None) -> TaskView:
+        """The task with its next task attempt queued. Raises `ConflictError` while it runs.
+
+        The credentials of the last attempt were deleted at its end, so they are sent anew.
+        """
         ...
 
     def delete(self, task_id: str, *, force: bool = False) -> None:

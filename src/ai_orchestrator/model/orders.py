@@ -27,6 +27,15 @@ class StepCommit:
 
 
 @dataclass(frozen=True, slots=True)
+class Equipment:
+    """What a tree was given beside its commit."""
+
+    ports: tuple[int, ...] = ()
+    notes: tuple[str, ...] = ()
+    """What a person should know: patterns that nothing fits."""
+
+
+@dataclass(frozen=True, slots=True)
 class AttemptPaths:
     """Directories of one execution of a step, all on the host, all existing."""
 

@@ -1,4 +1,4 @@
-"""What acceptance froze, as a run reads it; and the credentials, decrypted for one run at a time."""
+"""What acceptance froze, as a run reads it; and the credentials, decrypted for one run."""
 
 from __future__ import annotations
 

@@ -85,6 +85,6 @@ class ServerService:
         return await self.info()
 
     async def _leave_when_idle(self) -> None:
-        while self._engine.running:
+        while self._engine.running:  # noqa: ASYNC110  # it lives in other threads
             await asyncio.sleep(0.05)
         self._leave()

@@ -9,7 +9,7 @@ from typing import Protocol
 
 import sqlalchemy as sa
 
-from ai_orchestrator.base.errors import ConflictError, NotFoundError
+from ai_orchestrator.base.errors import ConflictError
 from ai_orchestrator.model.events import Event
 from ai_orchestrator.model.ids import workflow_id
 from ai_orchestrator.model.states import TaskState
@@ -199,20 +199,3 @@ class TaskService:
     async def collect_garbage(self, *, dry_run: bool, force: bool) -> GarbageReport:
         """Removes what is no longer needed; work not yet applied only with `force`."""
         return await self.removal.collect(dry_run=dry_run, force=force)
-
-
-def last_commit(view: TaskView, step: str | None) -> tuple[str, str]:
-    """The pair of commits that a change lies between: of the task, or of one step. Pure."""
-    if step is None:
-        commits = [one.commit for one in view.steps if one.commit is not None]
-        final = view.final_commit or (commits[-1] if commits else None)
-        if view.base_commit is None or final is None:
-            raise NotFoundError(f"task {view.summary.id}: has changed nothing yet.")
-        return view.base_commit, final
-    paths = [one for one in view.steps if one.step == step and one.commit is not None]
-    if not paths:
-        known = ", ".join(dict.fromkeys(one.step for one in view.steps if one.commit))
-        raise NotFoundError(
-            f"task {view.summary.id}: no finished step {step!r}.", hint=f"Known: {known}."
-        )
-    return f"{paths[-1].commit}^", str(paths[-1].commit)

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from ai_orchestrator import __version__
 from ai_orchestrator.agents.host import ProcessAgentHost
@@ -30,7 +30,7 @@ from ai_orchestrator.security.secret_key import load_or_make_key
 from ai_orchestrator.security.vault import Vault
 from ai_orchestrator.services.acceptance import Acceptance, Release
 from ai_orchestrator.services.archive import StoredArchive
-from ai_orchestrator.services.changes import TaskChanges
+from ai_orchestrator.services.changes import TaskChanges, log_file
 from ai_orchestrator.services.removal import TaskRemoval
 from ai_orchestrator.services.server import Identity, ServerService
 from ai_orchestrator.services.tasks import TaskService
@@ -43,7 +43,7 @@ from ai_orchestrator.store.records import SqlRecords
 from ai_orchestrator.store.schema import upgrade
 from ai_orchestrator.store.sink import Sink
 from ai_orchestrator.store.tasks import adopt
-from ai_orchestrator.store.views import UnfinishedTask, unfinished_tasks
+from ai_orchestrator.store.views import UnfinishedTask, frozen_task, unfinished_tasks
 from ai_orchestrator.store.wakeups import Wakeups
 from ai_orchestrator.workflows.enclosure import Enclosure
 from ai_orchestrator.workflows.load import freeze
@@ -51,16 +51,17 @@ from ai_orchestrator.workflows.run import run_task
 from ai_orchestrator.workflows.values import EPOCH
 from ai_orchestrator.workflows.verify import VerifierRunner
 from ai_orchestrator.workflows.world import TreePositions, World
-from ai_orchestrator.workspace.tree import GitTrees
+from ai_orchestrator.workspace.trees import GitTrees
 
 if TYPE_CHECKING:
     from litestar import Litestar
 
-    from ai_orchestrator.model.task import TaskRequest
+    from ai_orchestrator.model.task import RepositorySource, TaskRequest
     from ai_orchestrator.model.workflow import WorkflowSpec
 
 
 _CLOCK = SystemClock()
+_SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
 
 
 def ignore_moment(moment: str, key: str) -> None:
@@ -94,6 +95,7 @@ class Server:
     spawner: GuardedSpawner
     traffic: Traffic
     leave: list[Callable[[], None]]
+    release: str
 
     @property
     def is_busy(self) -> bool:
@@ -169,7 +171,7 @@ class _Builder:
         self.log = EventLog(Sink(self.redactor), ArtefactFiles(self.data / "artefacts"), self.clock)
         self.records = SqlRecords(self.database, self.log, Wakeups())
         self.vault = Vault(load_or_make_key(self.data / "secret.key"))
-        self.trees = GitTrees(self.data, self.spawner)
+        self.trees = GitTrees(self.data, self.spawner, path_env=_SYSTEM_PATH)
         self.archive = StoredArchive(
             self.database, self.vault, self.redactor, lambda name: driver(name).login.key_variables
         )
@@ -220,6 +222,7 @@ class _Builder:
             spawner=self.spawner,
             traffic=traffic,
             leave=self.leave,
+            release=self.settings.release,
         )
 
     def _leave(self) -> None:
@@ -230,8 +233,9 @@ class _Builder:
         return World(
             archive=self.archive,
             records=self.records,
-            batch=lambda: EventBatcher(self.records.emit, self.clock),
+            batch=lambda: EventBatcher(self.records.emit, self.redactor.new_stream),
             trees=self.trees,
+            open_trees={},
             agents=self._agents(),
             verifiers=self._verifiers,
             spawner=self.spawner,
@@ -243,7 +247,14 @@ class _Builder:
         )
 
     def _agents(self) -> ProcessAgentHost:
-        return ProcessAgentHost(self.spawner, self.clock, self.enclosure)
+        logs = self.data / "logs"
+        return ProcessAgentHost(
+            self.spawner,
+            self.clock,
+            cache=self.data / "cache",
+            open_log=lambda key: open_private(log_file(logs, key)),
+            redact=self.redactor.redact_bytes,
+        )
 
     def _verifiers(self, task_id: str) -> VerifierRunner:
         return VerifierRunner(
@@ -267,6 +278,10 @@ class _Builder:
         )
         asyncio.run(self._tell_refusals(adoptions))
         return tuple(adopted)
+
+    async def _source_of(self, task_id: str) -> RepositorySource:
+        frozen = await self.database.read_async(lambda c: frozen_task(c, task_id))
+        return frozen.source
 
     async def _tell_refusals(self, adoptions: tuple[Adoption, ...]) -> None:
         for adoption in adoptions:
@@ -292,10 +307,25 @@ class _Builder:
                 resolve=self.trees.resolve,
                 encrypt=self.vault.encrypt,
             ),
-            changes=TaskChanges(self.trees, self.data / "logs"),
-            removal=TaskRemoval(self.database, self.log, engine, self.data),
+            changes=TaskChanges(self.trees, self.data / "logs", self._source_of),
+            removal=TaskRemoval(
+                database=self.database,
+                files=self.log.files,
+                journal=engine,
+                layout=self.trees.layout,
+                trash=self.trees.trash,
+                logs=self.data / "logs",
+                clock=self.clock,
+            ),
             encrypt=self.vault.encrypt,
         )
+
+
+def open_private(path: Path) -> BinaryIO:
+    """A file to append to, readable by its owner only; its directories are made."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    return os.fdopen(descriptor, "ab")
 
 
 class _Counter:
@@ -320,7 +350,7 @@ def _as_unfinished(task: UnfinishedTask) -> Unfinished:
 async def _enclosure(spawner: GuardedSpawner) -> Enclosure:
     """Whether bubblewrap works here, tried out once."""
     host = read_host_layout()
-    program = find_bubblewrap(os.defpath)
+    program = find_bubblewrap(_SYSTEM_PATH)
     if program is None:
         return Enclosure(None, host, "bubblewrap (bwrap) is not installed")
     probe = await probe_bubblewrap(spawner, program)

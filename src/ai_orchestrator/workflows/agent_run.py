@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Literal, Self
 
 import msgspec
 
@@ -28,12 +28,14 @@ from ai_orchestrator.workflows.progress import Progress
 from ai_orchestrator.workflows.prompt_inputs import PromptMaker
 from ai_orchestrator.workflows.world import TaskFacts, World
 
+How = Literal["fresh", "continued", "resumed", "restarted"]
+
 
 @dataclass(frozen=True, slots=True)
 class Beginning:
     """How an attempt starts: `how` as the log says it, and the conversation it continues."""
 
-    how: str
+    how: How
     session: str | None
     note: str
 

@@ -86,7 +86,8 @@ async def check_head(order: CheckOrder) -> Checked:
 
 async def _run(order: CheckOrder, key: StepKey) -> Checked:
     progress = order.progress
-    verifiers, detected = progress.verifiers, ()
+    verifiers = progress.verifiers
+    detected: tuple[Verifier, ...] = ()
     if not verifiers:
         verifiers = detected = await detect_verifiers(
             order.tree, progress.head, order.facts.path_env

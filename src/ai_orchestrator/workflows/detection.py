@@ -20,7 +20,5 @@ async def detect_verifiers(tree: TaskTree, commit: str, path_env: str) -> tuple[
         for path, content in zip(wanted, contents, strict=True)
         if content is not None
     }
-    detection = detect(
-        files, texts.get, lambda tool: shutil.which(tool, path=path_env) is not None
-    )
+    detection = detect(files, texts.get, lambda tool: shutil.which(tool, path=path_env) is not None)
     return detection.verifiers

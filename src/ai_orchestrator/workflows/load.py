@@ -14,8 +14,8 @@ import msgspec
 from ai_orchestrator.base.errors import EnvironmentProblemError, shorten
 from ai_orchestrator.config.problems import ConfigError, ConfigProblem, known_names
 from ai_orchestrator.model.task import ResolvedConfig, RunOptions
-from ai_orchestrator.model.workflow import WorkflowSpec
-from ai_orchestrator.workflows.compile_agents import agent_table
+from ai_orchestrator.model.workflow import AccountSpec, AgentSpec, WorkflowSpec
+from ai_orchestrator.workflows.compile_agents import account_specs, agent_table
 from ai_orchestrator.workflows.compile_prompts import prompt_table, review_again
 from ai_orchestrator.workflows.compile_workflow import WorkflowCompiler
 from ai_orchestrator.workflows.document import Document
@@ -87,6 +87,21 @@ def freeze(
             " ".join(faults.lacks), hint="Install it, or see `ai-orchestrator agents`."
         )
     return spec
+
+
+def agent_specs(config: ResolvedConfig) -> tuple[list[AgentSpec], list[AccountSpec]]:
+    """Every agent that is not switched off, installed or not, and all accounts.
+
+    Raises `ConfigError` where agents or accounts are wrong.
+    """
+    document = read_document(config)
+    faults = Faults()
+    table = agent_table(document, (), faults, is_to_run=False)
+    if faults.found:
+        raise ConfigError(as_problems(faults.found, config))
+    names = table.ready()
+    accounts = account_specs(document, names)
+    return [table.specs[name] for name in names], list(accounts.values())
 
 
 def read_document(config: ResolvedConfig) -> Document:

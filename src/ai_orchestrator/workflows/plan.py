@@ -21,6 +21,7 @@ from ai_orchestrator.model.workflow import (
 from ai_orchestrator.review.stop import BudgetState, Continue, Round, StopSettings, decide
 from ai_orchestrator.review.verification import failure_signature
 from ai_orchestrator.workflows.condition import evaluate, parse
+from ai_orchestrator.workflows.graph import has_writer, loops
 from ai_orchestrator.workflows.progress import (
     Place,
     Progress,
@@ -146,7 +147,7 @@ def _settings(spec: WorkflowSpec, max_iterations: int) -> StopSettings:
         max_iterations=max_iterations,
         min_open_findings=spec.min_open_findings,
         allow_unverified=spec.allow_unverified,
-        has_writer=has_writer(spec),
+        has_writer=has_writer(spec.steps),
         bar=spec.bar,
         fail_on=spec.fail_on,
     )
@@ -171,7 +172,11 @@ def _finish(spec: WorkflowSpec, progress: Progress) -> Finish:
         is_changed=progress.head_tree != progress.base_tree,
     )
     rounds = (*progress.rounds[:-1], last)
-    decision = decide(_settings(spec, len(rounds)), rounds, _budget(spec, progress))
+    budget = _budget(spec, progress)
+    allowed = max((loop.max_iterations for loop in loops(spec.steps)), default=len(rounds))
+    decision = decide(_settings(spec, allowed), rounds, budget)
+    if isinstance(decision, Continue):  # more rounds are allowed, but the steps are over
+        decision = decide(_settings(spec, len(rounds)), rounds, budget)
     if isinstance(decision, Continue):
         return Finish(
             OutcomeCode.INTERNAL, is_success=False, reason="The stop rule went on without a round."
@@ -256,8 +261,3 @@ def _is_writer(step: Step) -> bool:
             return any(_is_writer(inner) for inner in step.steps)
         case _:
             assert_never(step)
-
-
-def has_writer(spec: WorkflowSpec) -> bool:
-    """Some step of the workflow may change the tree."""
-    return any(_is_writer(step) for step in spec.steps)

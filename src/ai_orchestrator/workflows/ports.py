@@ -12,7 +12,13 @@ from typing import Protocol, TypeVar
 
 from ai_orchestrator.model.agent import AgentResult
 from ai_orchestrator.model.events import NewEvent
-from ai_orchestrator.model.orders import AgentEventSink, AgentOrder, AttemptPaths, StepCommit
+from ai_orchestrator.model.orders import (
+    AgentEventSink,
+    AgentOrder,
+    AttemptPaths,
+    Equipment,
+    StepCommit,
+)
 from ai_orchestrator.model.review import LedgerEntry
 from ai_orchestrator.model.states import OutcomeCode, TaskState
 from ai_orchestrator.model.task import Diff, RepositorySource, StepView
@@ -92,10 +98,6 @@ class TaskTree(Protocol):
         """Sets a ref."""
         ...
 
-    async def equip(self, environment: EnvironmentSpec) -> tuple[int, ...]:
-        """Copies and links what the spec names into the tree; the ports reserved for it."""
-        ...
-
     async def tree_of(self, commit: str) -> str:
         """The tree id of a commit."""
         ...
@@ -133,6 +135,16 @@ class Trees(Protocol):
 
         Raises `BadInputError` for what is no repository, is dirty, or does not exist.
         """
+        ...
+
+    async def equip(
+        self,
+        task_id: str,
+        task_attempt: int,
+        source: RepositorySource,
+        environment: EnvironmentSpec,
+    ) -> Equipment:
+        """Brings what the spec names from the user's checkout into the tree, reserves ports."""
         ...
 
     async def open(

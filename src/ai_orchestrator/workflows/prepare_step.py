@@ -6,36 +6,37 @@ All of it before the first agent is paid for. Idempotent: whatever is there alre
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from ai_orchestrator.base.errors import EnvironmentProblemError
 from ai_orchestrator.model.events import StepFinishedData, StepStartedData, VerifierFinishedData
 from ai_orchestrator.model.ids import StepKey
 from ai_orchestrator.model.review import Verifier, VerifierResult
 from ai_orchestrator.model.states import OutcomeCode, TaskState
-from ai_orchestrator.model.workflow import AgentSpec, AgentStep
+from ai_orchestrator.model.workflow import AgentSpec
 from ai_orchestrator.review.verification import baseline_problem
 from ai_orchestrator.workflows.attempt_log import event_for
 from ai_orchestrator.workflows.check_step import run_verifiers
 from ai_orchestrator.workflows.detection import detect_verifiers
-from ai_orchestrator.workflows.graph import walk
-from ai_orchestrator.workflows.plan import EMPTY_TREE, has_writer
+from ai_orchestrator.workflows.graph import agents_used, has_writer
+from ai_orchestrator.workflows.plan import EMPTY_TREE
 from ai_orchestrator.workflows.ports import TaskTree
 from ai_orchestrator.workflows.tree_command import TreeCommand, run_in_tree
 from ai_orchestrator.workflows.values import Prepared, Stopped
 from ai_orchestrator.workflows.world import TaskFacts, World
 
 SETUP_TIMEOUT_S = 1800.0
+OpenTree = Callable[[World, TaskFacts], Awaitable[TaskTree]]
 
 
-async def prepare_task(world: World, facts: TaskFacts) -> Prepared:
+async def prepare_task(world: World, facts: TaskFacts, tree: OpenTree) -> Prepared:
     """The prepared task attempt; `stopped` says why it cannot begin."""
     await world.records.set_state(facts.task_id, TaskState.RUNNING)
     key = StepKey(facts.task_id, facts.task_attempt, "prepare", 1, 1)
     began = world.clock.now()
     await world.records.emit([event_for(key, "started", StepStartedData(kind="prepare"))])
     try:
-        prepared = await _prepare(world, facts, key)
+        prepared = await _prepare(world, facts, key, tree)
     except EnvironmentProblemError as error:
         outcome = OutcomeCode.NO_AGENT if error.code == "agent-missing" else OutcomeCode.ENVIRONMENT
         prepared = _stopped(world, facts, Stopped(outcome, str(error)))
@@ -48,11 +49,13 @@ async def prepare_task(world: World, facts: TaskFacts) -> Prepared:
     return prepared
 
 
-async def _prepare(world: World, facts: TaskFacts, key: StepKey) -> Prepared:
+async def _prepare(world: World, facts: TaskFacts, key: StepKey, open_tree: OpenTree) -> Prepared:
     world.enclosure.is_sandboxed(facts.spec.sandbox)
     await world.agents.check(_agents_used(facts), facts.path_env)
-    tree = await world.trees.open(facts.task_id, facts.task_attempt, facts.source, facts.base)
-    ports = await tree.equip(facts.spec.environment)
+    tree = await open_tree(world, facts)
+    equipment = await world.trees.equip(
+        facts.task_id, facts.task_attempt, facts.source, facts.spec.environment
+    )
     await _set_up(world, facts, tree, key)
     base_tree = await tree.tree_of(facts.base)
     verifiers = facts.spec.verifiers
@@ -70,7 +73,8 @@ async def _prepare(world: World, facts: TaskFacts, key: StepKey) -> Prepared:
         base_tree=base_tree,
         verifiers=verifiers,
         baseline=baseline,
-        ports=ports,
+        ports=equipment.ports,
+        notes=equipment.notes,
         stopped=(
             Stopped(
                 OutcomeCode.ENVIRONMENT,
@@ -94,8 +98,7 @@ def _stopped(world: World, facts: TaskFacts, stopped: Stopped) -> Prepared:
 
 
 def _agents_used(facts: TaskFacts) -> list[AgentSpec]:
-    names = [step.agent for step in walk(facts.spec.steps) if isinstance(step, AgentStep)]
-    return [facts.spec.agents[name] for name in dict.fromkeys(names)]
+    return [facts.spec.agents[name] for name in agents_used(facts.spec.steps)]
 
 
 async def _set_up(world: World, facts: TaskFacts, tree: TaskTree, key: StepKey) -> None:
@@ -125,7 +128,7 @@ async def _baseline(
     world: World, facts: TaskFacts, tree: TaskTree, verifiers: Sequence[Verifier], key: StepKey
 ) -> tuple[VerifierResult, ...]:
     """The verifiers' results on the base; none where nothing will be changed."""
-    if not verifiers or not has_writer(facts.spec):
+    if not verifiers or not has_writer(facts.spec.steps):
         return ()
     checkout = await tree.clean_checkout(facts.base)
     results = await run_verifiers(world, facts, tree, checkout, verifiers, f"{key.tree}.base")

@@ -11,11 +11,11 @@ from functools import partial
 from typing import assert_never
 
 from ai_orchestrator.base.errors import OrchestratorError
-from ai_orchestrator.model.ids import final_ref
+from ai_orchestrator.model.ids import final_ref, workflow_id
 from ai_orchestrator.model.states import OutcomeCode, TaskState
 from ai_orchestrator.model.workflow import AgentStep, ParallelStep, ScriptStep
 from ai_orchestrator.workflows.agent_step import AgentStepOrder, run_agent_step
-from ai_orchestrator.workflows.check_step import check_head
+from ai_orchestrator.workflows.check_step import CheckOrder, check_head
 from ai_orchestrator.workflows.plan import Check, Finish, Run, next_move
 from ai_orchestrator.workflows.ports import DurableContext, TaskTree
 from ai_orchestrator.workflows.prepare_step import prepare_task
@@ -44,7 +44,7 @@ async def run_task(context: DurableContext, world: World, task_id: str, task_att
 
 async def _run(context: DurableContext, world: World, facts: TaskFacts) -> tuple[Finish, Progress]:
     prepared = await context.step(
-        "prepare", partial(prepare_task, world, facts), Prepared, is_preemptible=True
+        "prepare", partial(prepare_task, world, facts, open_tree), Prepared, is_preemptible=True
     )
     progress = begin(prepared)
     while True:
@@ -55,7 +55,7 @@ async def _run(context: DurableContext, world: World, facts: TaskFacts) -> tuple
             case Check():
                 checked = await context.step(
                     f"verify/{move.after}/i{move.iteration}",
-                    partial(check_head, world, facts, progress, move.after, move.iteration),
+                    partial(_check, world, facts, progress, move),
                     Checked,
                     is_preemptible=True,
                 )
@@ -114,9 +114,19 @@ async def _act(
     )
 
 
+async def _check(world: World, facts: TaskFacts, progress: Progress, move: Check) -> Checked:
+    tree = await open_tree(world, facts)
+    return await check_head(CheckOrder(world, facts, tree, progress, move.after, move.iteration))
+
+
 async def open_tree(world: World, facts: TaskFacts) -> TaskTree:
     """The task attempt's tree, made where missing."""
-    return await world.trees.open(facts.task_id, facts.task_attempt, facts.source, facts.base)
+    key = workflow_id(facts.task_id, facts.task_attempt)
+    if key not in world.open_trees:
+        world.open_trees[key] = await world.trees.open(
+            facts.task_id, facts.task_attempt, facts.source, facts.base
+        )
+    return world.open_trees[key]
 
 
 async def _close(
@@ -130,6 +140,8 @@ async def _close(
         is_verified = verified(facts.spec, progress).state == "green"
         fields["final_commit"] = progress.head
         fields["verified_tree"] = progress.head_tree if is_verified else None
+    world.open_trees.pop(workflow_id(facts.task_id, facts.task_attempt), None)
+    world.positions.known.pop(facts.task_id, None)
     await world.archive.forget_credentials(facts.task_id)
     await world.records.set_state(
         facts.task_id,

@@ -54,7 +54,7 @@ def finishing_events(
             "finished",
             StepFinishedData(
                 outcome=done.outcome,
-                reason=done.reason,
+                reason=done.reason or verdict_sentence(done),
                 commit=done.commit,
                 is_changed=done.is_changed,
                 usage=done.usage,
@@ -67,6 +67,16 @@ def finishing_events(
     if done.usage.total_tokens is not None or done.usage.cost_usd is not None:
         step.append(event_for(key, "budget", _budget_data(spec, progress, done)))
     return tuple(step)
+
+
+def verdict_sentence(done: StepDone) -> str:
+    """What a reviewer said, for the timeline; empty for other steps."""
+    if done.verdict is None:
+        return done.verdict_note
+    word = "approves" if done.is_approval else "asks for changes"
+    count = len(done.verdict.findings)
+    found = {0: "no finding", 1: "1 finding"}.get(count, f"{count} findings")
+    return f"{word}, {found}. {done.verdict_note}".strip()
 
 
 def finding_events(key: StepKey, entries: Sequence[LedgerEntry]) -> tuple[NewEvent, ...]:

@@ -11,7 +11,7 @@ from ai_orchestrator.base.process import Spawner
 from ai_orchestrator.model.task import RepositorySource
 from ai_orchestrator.model.workflow import AgentSpec, WorkflowSpec
 from ai_orchestrator.workflows.enclosure import Enclosure
-from ai_orchestrator.workflows.ports import AgentHost, EventBatch, Records, Trees
+from ai_orchestrator.workflows.ports import AgentHost, EventBatch, Records, TaskTree, Trees
 from ai_orchestrator.workflows.verify import VerifierRunner
 
 
@@ -64,6 +64,8 @@ class World:
     batch: Callable[[], EventBatch]
     """Opens a batch of events."""
     trees: Trees
+    open_trees: dict[str, TaskTree]
+    """Trees of running task attempts that are open in this process, by workflow id."""
     agents: AgentHost
     verifiers: Callable[[str], VerifierRunner]
     """The verifiers' runner for a task id."""

@@ -17,13 +17,18 @@ from ai_orchestrator.services.tasks import TaskService
 
 NDJSON = "application/x-ndjson"
 BINARY = "application/octet-stream"
-Flag = Annotated[bool, Parameter(query="follow")]
 
 
 class Applied(msgspec.Struct, frozen=True):
     """How the work reached its repository: branch, merge or patch."""
 
     how: str
+
+
+class Retry(msgspec.Struct, frozen=True):
+    """What the next task attempt needs anew: the credentials were deleted at the last one's end."""
+
+    credentials: dict[str, str] = {}
 
 
 class TaskController(Controller):
@@ -91,9 +96,9 @@ class TaskController(Controller):
         return await tasks.cancel(task_id)
 
     @post("/{task_id:str}/retry", status_code=202)
-    async def retry(self, task_id: str, tasks: TaskService) -> TaskView:
+    async def retry(self, task_id: str, data: Retry, tasks: TaskService) -> TaskView:
         """Runs a final task again as its next task attempt."""
-        return await tasks.retry(task_id)
+        return await tasks.retry(task_id, data.credentials)
 
     @delete("/{task_id:str}", status_code=204)
     async def remove(

@@ -1,0 +1,58 @@
+"""Which agents of a configuration could start now, and what the others lack."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from ai_orchestrator.agents.survey import AgentStatus, survey
+from ai_orchestrator.base.process import DirectSpawner
+from ai_orchestrator.config.credentials import pick_credentials
+from ai_orchestrator.config.environment import Environment
+from ai_orchestrator.model.task import ResolvedConfig, TaskRequest
+from ai_orchestrator.model.workflow import AccountSpec, AgentSpec, WorkflowSpec
+from ai_orchestrator.workflows.load import agent_specs
+
+
+async def survey_configured(
+    config: ResolvedConfig, environment: Environment
+) -> Sequence[AgentStatus]:
+    """Every agent of the configuration, installed or not; each is asked for its version."""
+    agents, accounts = agent_specs(config)
+    return await _survey(
+        agents,
+        accounts,
+        path_env=environment.get("PATH") or "",
+        home=str(environment.home),
+        credentials=pick_credentials(environment, config),
+    )
+
+
+async def survey_spec(
+    spec: WorkflowSpec, used: Collection[str], request: TaskRequest
+) -> Sequence[AgentStatus]:
+    """The agents that a workflow uses, in its order."""
+    return await _survey(
+        [agent for name, agent in spec.agents.items() if name in used],
+        list(spec.accounts.values()),
+        path_env=request.path,
+        home=request.home,
+        credentials=request.credentials,
+    )
+
+
+async def _survey(
+    agents: Sequence[AgentSpec],
+    accounts: Sequence[AccountSpec],
+    *,
+    path_env: str,
+    home: str,
+    credentials: dict[str, str],
+) -> Sequence[AgentStatus]:
+    return await survey(
+        agents,
+        accounts,
+        path_env=path_env,
+        home=home,
+        credentials=credentials,
+        spawner=DirectSpawner(),
+    )

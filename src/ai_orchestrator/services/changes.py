@@ -1,0 +1,127 @@
+"""What a task changed, for looking at and for taking along: diff, patch, bundle, logs."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator, Callable, Coroutine
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ai_orchestrator.base.errors import NotFoundError
+from ai_orchestrator.model.ids import StepKey, final_ref
+from ai_orchestrator.model.task import Diff, RepositorySource, TaskView
+from ai_orchestrator.workspace.task_tree import GitTaskTree
+from ai_orchestrator.workspace.trees import GitTrees
+
+PATCH_LIMIT_BYTES = 256 * 2**20
+CHUNK_BYTES = 256 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class TaskChanges:
+    """Reads the task's own repository; no tree is made for it."""
+
+    trees: GitTrees
+    logs_directory: Path
+    source_of: Callable[[str], Coroutine[Any, Any, RepositorySource]]
+    """The source that a task was accepted with."""
+
+    async def diff(self, view: TaskView, step: str | None) -> Diff:
+        """Changed files and stat."""
+        tree = await self._tree(view)
+        return await tree.diff(*await _between(tree, view, step))
+
+    async def patch(self, view: TaskView, step: str | None) -> AsyncIterator[bytes]:
+        """The change as a patch that `git apply` takes."""
+        tree = await self._tree(view)
+        pair = await _between(tree, view, step)
+        content, _ = await tree.patch(*pair, limit_bytes=PATCH_LIMIT_BYTES)
+        return _chunks(content)
+
+    async def bundle(self, view: TaskView) -> AsyncIterator[bytes]:
+        """A git bundle of the final commit, from what the source has on."""
+        if view.final_commit is None:
+            raise NotFoundError(
+                f"task {view.summary.id}: has no final commit ({view.summary.state}).",
+                hint="There is one once the task has ended and changed something.",
+            )
+        tree = await self._tree(view)
+        ref = final_ref(view.summary.id, view.summary.task_attempt)
+        with tempfile.TemporaryDirectory(dir=tree.repository.parent) as directory:
+            target = Path(directory) / "task.bundle"
+            await tree.bundle(ref, target)
+            content = await asyncio.to_thread(target.read_bytes)
+        return _chunks(content)
+
+    async def logs(self, view: TaskView, step: str | None) -> AsyncIterator[bytes]:
+        """The raw output of the agents, each under a line that names its execution."""
+        directory = log_directory(self.logs_directory, view.summary.id, view.summary.task_attempt)
+        paths = await asyncio.to_thread(lambda: sorted(directory.glob("*.log")))
+        wanted = [path for path in paths if step is None or _is_of(path, step)]
+        if not wanted:
+            raise NotFoundError(f"task {view.summary.id}: has no agent output{_of(step)} yet.")
+        return _files(wanted)
+
+    async def _tree(self, view: TaskView) -> GitTaskTree:
+        summary = view.summary
+        source = await self.source_of(summary.id)
+        tree = await self.trees.find(summary.id, summary.task_attempt, source)
+        if tree is None:
+            raise NotFoundError(f"task {summary.id}: has no repository yet ({summary.state}).")
+        return tree
+
+
+def log_directory(logs: Path, task_id: str, task_attempt: int) -> Path:
+    """Where the raw output of a task attempt lies."""
+    return logs / task_id / f"a{task_attempt}"
+
+
+def log_file(logs: Path, key: StepKey) -> Path:
+    """The file for the raw output of one execution of a step."""
+    name = f"{key.step.replace('/', '.')}.i{key.iteration}.a{key.attempt}.log"
+    return log_directory(logs, key.task, key.task_attempt) / name
+
+
+async def _between(tree: GitTaskTree, view: TaskView, step: str | None) -> tuple[str, str]:
+    """The two commits that a change lies between: of the task, or of one step."""
+    commits = [
+        one.commit
+        for one in view.steps
+        if one.commit is not None and (step is None or one.step == step)
+    ]
+    last = commits[-1] if commits else None
+    if step is None:
+        last = view.final_commit or last
+    if view.base_commit is None or last is None:
+        known = ", ".join(dict.fromkeys(one.step for one in view.steps if one.commit))
+        raise NotFoundError(
+            f"task {view.summary.id}: no change{_of(step)} yet.",
+            hint=f"Finished steps: {known}." if known else "",
+        )
+    if step is None:
+        return view.base_commit, last
+    return await tree.parent(last) or view.base_commit, last
+
+
+def _of(step: str | None) -> str:
+    return "" if step is None else f" of step {step!r}"
+
+
+def _is_of(path: Path, step: str) -> bool:
+    return path.name.partition(".i")[0] == step.replace("/", ".")
+
+
+async def _chunks(content: bytes) -> AsyncIterator[bytes]:
+    for start in range(0, len(content), CHUNK_BYTES):
+        yield content[start : start + CHUNK_BYTES]
+
+
+async def _files(paths: list[Path]) -> AsyncIterator[bytes]:
+    for path in paths:
+        yield f"==> {path.stem} <==\n".encode()
+        with path.open("rb") as file:
+            while chunk := await asyncio.to_thread(file.read, CHUNK_BYTES):
+                yield chunk
+        yield b"\n"

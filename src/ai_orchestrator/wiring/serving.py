@@ -1,0 +1,172 @@
+"""Serves a server on its Unix socket: in the runner's process, or in a thread of a command."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import socket
+import threading
+from collections.abc import Coroutine
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+
+from ai_orchestrator.base.clock import SystemClock
+from ai_orchestrator.base.errors import ConflictError, EnvironmentProblemError
+from ai_orchestrator.base.lockfile import Held, acquire, holder
+from ai_orchestrator.wiring.server import Server, ServerSettings, build_server
+
+DRAIN_S = 30.0
+"""After TERM: steps that have not ended by then are interrupted, which loses nothing finished."""
+START_LIMIT_S = 30.0
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """Where to serve, and when to leave. `idle_s` None: only when told."""
+
+    data_dir: Path
+    socket: Path
+    idle_s: float | None
+
+
+def own(data_dir: Path) -> Held:
+    """The data directory's lock. Raises `ConflictError` that names who holds it."""
+    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    held = acquire(data_dir / "lock")
+    if held is None:
+        info = holder(data_dir / "lock") or {}
+        raise ConflictError(
+            f"{data_dir} is owned by the runner with pid {info.get('pid', 'unknown')}.",
+            hint="One process owns a SQLite file; several replicas need PostgreSQL.",
+        )
+    return held
+
+
+async def serve(server: Server, held: Held, serving: Serving, *, has_signals: bool) -> None:
+    """Answers on the socket until the server has to leave."""
+    listener = _listen(serving.socket)
+    http = uvicorn.Server(
+        uvicorn.Config(
+            server.app,
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            timeout_graceful_shutdown=2,
+        )
+    )
+    loop = asyncio.get_running_loop()
+
+    def leave() -> None:
+        loop.call_soon_threadsafe(_stop, http)
+
+    server.on_leave(leave)
+    held.describe(
+        {
+            "pid": os.getpid(),
+            "release": server.release,
+            "socket": str(serving.socket),
+            "started_at": SystemClock().now().isoformat(),
+        }
+    )
+    beside: set[asyncio.Task[None]] = set()
+
+    def begin(work: Coroutine[Any, Any, None]) -> None:
+        beside.add(loop.create_task(work))
+
+    if serving.idle_s is not None:
+        begin(_leave_when_idle(server, http, serving.idle_s))
+    if has_signals:
+        loop.add_signal_handler(signal.SIGTERM, lambda: begin(_drain(server, http)))
+    with contextlib.closing(listener):
+        await http._serve(sockets=[listener])  # noqa: SLF001  # `serve` would take our signals
+    for task in beside:
+        task.cancel()
+    await asyncio.gather(*beside, return_exceptions=True)
+    with contextlib.suppress(FileNotFoundError):
+        serving.socket.unlink()
+
+
+def _listen(path: Path) -> socket.socket:
+    """A socket that only its owner may open. The lock makes a file that is there a stale one."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    before = os.umask(0o177)
+    try:
+        listener.bind(str(path))
+    except OSError as error:
+        raise EnvironmentProblemError(f"socket {path}: cannot be made ({error}).") from error
+    finally:
+        os.umask(before)
+    return listener
+
+
+async def _leave_when_idle(server: Server, http: uvicorn.Server, idle_s: float) -> None:
+    """Stops once no task is unfinished and no request came for `idle_s`."""
+    pause_s = min(idle_s / 4, 5.0)
+    while not http.should_exit:
+        await asyncio.sleep(pause_s)
+        if server.is_busy or await server.has_unfinished():
+            server.touch()
+        if SystemClock().monotonic_s() - server.last_used_s >= idle_s:
+            log.info("idle for %.0f s, leaving", idle_s)
+            _stop(http)
+
+
+async def _drain(server: Server, http: uvicorn.Server) -> None:
+    """Stops at the next step boundary, or after `DRAIN_S`."""
+    await server.drain()  # stops it when nothing is inside a step any more
+    await asyncio.sleep(DRAIN_S)
+    _stop(http)
+
+
+def _stop(http: uvicorn.Server) -> None:
+    http.should_exit = True
+
+
+@dataclass(slots=True)
+class ServedInThread:
+    """A server that lives in this process, for `run --in-process`."""
+
+    serving: Serving
+    _thread: threading.Thread | None = None
+    _stop: threading.Event = field(default_factory=threading.Event)
+    _server: Server | None = None
+    _loop: asyncio.AbstractEventLoop | None = None
+
+    def start(self) -> None:
+        """Returns once the socket answers. Raises what building the server raises."""
+        held = own(self.serving.data_dir)
+        self._server = build_server(ServerSettings(data_dir=self.serving.data_dir))
+        self._thread = threading.Thread(
+            target=self._run, args=(self._server, held), name="server", daemon=True
+        )
+        self._thread.start()
+        deadline = SystemClock().monotonic_s() + START_LIMIT_S
+        while not self.serving.socket.exists():
+            if SystemClock().monotonic_s() > deadline:
+                raise EnvironmentProblemError(
+                    f"the server did not come up on {self.serving.socket}."
+                )
+            self._stop.wait(0.005)
+
+    def _run(self, server: Server, held: Held) -> None:
+        asyncio.run(serve(server, held, self.serving, has_signals=False))
+        held.release()
+
+    def close(self) -> None:
+        """Leaves in good order: what runs is interrupted and goes on with the next server."""
+        if self._server is None or self._thread is None:
+            return
+        self._server.engine.begin_drain()
+        for leave in self._server.leave:
+            leave()
+        self._thread.join(timeout=10.0)
+        self._server.close()

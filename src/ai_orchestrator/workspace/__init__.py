@@ -1,0 +1,1 @@
+"""Git outside the agent's reach: mirrors, task repositories, trees, commits, diffs."""

@@ -1,0 +1,206 @@
+"""What may be removed from the data directory, and what may not: work that nobody has taken yet.
+
+Survey, decide, act: `survey` reads the disk, `plan` is pure, `execute` removes. What the database
+knows of a task comes in as `Knowledge`; a task that it does not know is kept unless forced.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ai_orchestrator.model.task import GarbageReport
+from ai_orchestrator.workspace.layout import DataLayout
+from ai_orchestrator.workspace.port_range import PortClaims
+from ai_orchestrator.workspace.removal import Trash, directory_bytes
+
+MIRROR_REST_S = 14 * 86400.0
+"""A guess: a repository that nobody worked on for two weeks can be cloned again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Knowledge:
+    """What the database says of a task."""
+
+    is_final: bool
+    has_changes: bool
+    """Its final commit differs from its base."""
+    is_applied: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TaskFound:
+    """A task on the disk."""
+
+    task_id: str
+    total_bytes: int
+    trees_bytes: int
+    """The part of it that is checkouts: all of a finished task's work is in its commits."""
+
+
+@dataclass(frozen=True, slots=True)
+class MirrorFound:
+    """A mirror on the disk, with its pool."""
+
+    name: str
+    total_bytes: int
+    rest_s: float
+    """Since it was last fetched into."""
+    users: frozenset[str]
+    """Tasks that borrow from it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What lies in the data directory."""
+
+    tasks: tuple[TaskFound, ...]
+    mirrors: tuple[MirrorFound, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What goes and what stays; `kept` gives the reason for each task."""
+
+    tasks: tuple[TaskFound, ...]
+    trees: tuple[TaskFound, ...]
+    mirrors: tuple[MirrorFound, ...]
+    kept: Mapping[str, str]
+
+    @property
+    def freed_bytes(self) -> int:
+        """Bytes on the disk that removing gives back; what hard links share is counted too."""
+        return (
+            sum(task.total_bytes for task in self.tasks)
+            + sum(task.trees_bytes for task in self.trees)
+            + sum(mirror.total_bytes for mirror in self.mirrors)
+        )
+
+
+def plan(survey: Survey, known: Mapping[str, Knowledge], *, force: bool) -> Plan:
+    """What may go. `force` adds finished work that was not applied, and unknown tasks.
+
+    A task that is not finished always stays, and with it its mirror.
+    """
+    kept = {
+        task.task_id: reason
+        for task in survey.tasks
+        if (reason := _reason_to_keep(known.get(task.task_id), force=force))
+    }
+    return Plan(
+        tasks=tuple(task for task in survey.tasks if task.task_id not in kept),
+        trees=tuple(task for task in survey.tasks if _has_idle_trees(task, known, kept)),
+        mirrors=tuple(mirror for mirror in survey.mirrors if _is_idle(mirror, kept, force=force)),
+        kept=kept,
+    )
+
+
+def _reason_to_keep(known: Knowledge | None, *, force: bool) -> str:
+    """One sentence, or nothing when the task may go."""
+    if known is None:
+        return "" if force else "is not in the database; its work may be wanted."
+    if not known.is_final:
+        return "is not finished."
+    if known.has_changes and not known.is_applied and not force:
+        return "has changes that were not applied."
+    return ""
+
+
+def _has_idle_trees(
+    task: TaskFound, known: Mapping[str, Knowledge], kept: Mapping[str, str]
+) -> bool:
+    knowledge = known.get(task.task_id)
+    is_final = knowledge is not None and knowledge.is_final
+    return task.task_id in kept and is_final and task.trees_bytes > 0
+
+
+def _is_idle(mirror: MirrorFound, kept: Mapping[str, str], *, force: bool) -> bool:
+    is_used = any(task in kept for task in mirror.users)
+    return not is_used and (force or mirror.rest_s > MIRROR_REST_S)
+
+
+def survey(layout: DataLayout, now_s: float) -> Survey:
+    """What lies in the data directory. Walks all of it: run it in a thread.
+
+    `now_s`: the wall clock, in seconds since 1970.
+    """
+    tasks = [path for path in _folders(layout.tasks) if not path.name.startswith(".")]
+    users = _borrowers(tasks)
+    return Survey(
+        tasks=tuple(_task_found(layout, path) for path in tasks),
+        mirrors=tuple(
+            MirrorFound(
+                name=path.name,
+                total_bytes=directory_bytes(path) + directory_bytes(path.with_suffix(".pool")),
+                rest_s=now_s - path.stat().st_mtime,
+                users=frozenset(users.get(str(path / "objects"), ())),
+            )
+            for path in _folders(layout.mirrors)
+            if path.suffix == ".git"
+        ),
+    )
+
+
+def _task_found(layout: DataLayout, path: Path) -> TaskFound:
+    trees = sum(directory_bytes(tree) for tree in _trees(path))
+    total = directory_bytes(path) + directory_bytes(layout.conversations / path.name)
+    return TaskFound(path.name, total, trees)
+
+
+def _trees(task: Path) -> list[Path]:
+    """Checkouts with the marks that call them whole, of all attempts of a task."""
+    names = ("tree", "clean", "index.made", "clean.index.made")
+    return [path for name in names for path in task.glob(f"a[0-9]*/{name}")]
+
+
+def _borrowers(tasks: Iterable[Path]) -> dict[str, list[str]]:
+    """Object directory of a mirror -> tasks that borrow from it."""
+    users: dict[str, list[str]] = {}
+    for task in tasks:
+        alternates = task / "repo.git/objects/info/alternates"
+        if alternates.is_file():
+            for line in os.fsdecode(alternates.read_bytes()).splitlines():
+                users.setdefault(line, []).append(task.name)
+    return users
+
+
+def _folders(directory: Path) -> Sequence[Path]:
+    if not directory.is_dir():
+        return []
+    return sorted(path for path in directory.iterdir() if path.is_dir())
+
+
+def execute(plan: Plan, layout: DataLayout, trash: Trash) -> GarbageReport:
+    """What was removed. Each removal is a rename first, so that nothing is left half there.
+
+    The caller makes sure that none of these tasks is started meanwhile.
+    """
+    for task in plan.trees:
+        for path in reversed(_trees(layout.task(task.task_id))):
+            trash.discard(path)  # marks go before the trees that they call whole
+    for task in plan.tasks:
+        trash.discard(layout.task(task.task_id))
+        trash.discard(layout.conversations / task.task_id)
+    for mirror in plan.mirrors:
+        path = layout.mirrors / mirror.name
+        trash.discard(path)
+        trash.discard(path.with_suffix(".pool"))
+    PortClaims(layout.port_claims).keep_only(plan.kept)
+    trash.empty()
+    return report(plan, is_dry_run=False)
+
+
+def report(plan: Plan, *, is_dry_run: bool) -> GarbageReport:
+    """The plan as it is shown."""
+    return GarbageReport(
+        removed=(
+            *(task.task_id for task in plan.tasks),
+            *(f"{task.task_id} (checkouts)" for task in plan.trees),
+            *(f"mirror {mirror.name}" for mirror in plan.mirrors),
+        ),
+        kept=tuple(f"{task_id} {reason}" for task_id, reason in plan.kept.items()),
+        freed_bytes=plan.freed_bytes,
+        is_dry_run=is_dry_run,
+    )

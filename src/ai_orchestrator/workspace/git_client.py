@@ -1,0 +1,151 @@
+"""Running git: each call in a process tree of its own, within its deadline."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import secrets
+import shutil
+from collections.abc import Coroutine, Mapping
+from pathlib import Path
+from typing import TypeVar
+
+from ai_orchestrator.base.errors import EnvironmentProblemError, InternalError
+from ai_orchestrator.base.process import Command, Spawner, run
+from ai_orchestrator.workspace.git import (
+    Answer,
+    Call,
+    Chain,
+    GitFailedError,
+    GitTimeoutError,
+    Place,
+    argv,
+    clean_environment,
+    described,
+    failure,
+    purpose,
+    serious,
+    users_environment,
+)
+
+First = TypeVar("First")
+Second = TypeVar("Second")
+
+
+def find_git(path_env: str) -> Path:
+    """The git program on a PATH. Raises `EnvironmentProblemError` where there is none."""
+    found = shutil.which("git", path=path_env)
+    if found is None:
+        raise EnvironmentProblemError(
+            f"git was not found on PATH ({path_env or 'empty'}).", hint="Install git 2.34 or newer."
+        )
+    return Path(found).resolve()
+
+
+class GitClient:
+    """Runs git. Safe to use from any number of coroutines at once.
+
+    `user_environment`, given by the command line only, is what calls on the user's own repository
+    run with: `apply` needs the user's name and Git LFS. Without it they run clean as well.
+    """
+
+    def __init__(
+        self,
+        spawner: Spawner,
+        *,
+        path_env: str,
+        user_environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self._spawner = spawner
+        self._program = find_git(path_env)
+        self._path_env = path_env
+        self._user_environment = user_environment
+        self._token = secrets.token_hex(4)
+        self._counter = itertools.count(1)
+
+    async def output(self, place: Place, *arguments: str, stdin: bytes = b"") -> bytes:
+        """Standard output of a short local call, which must succeed and fit the limit."""
+        return await self.expect(place, Call(arguments, stdin))
+
+    async def word(self, place: Place, *arguments: str, stdin: bytes = b"") -> str:
+        """The same as text without the line's end: an id, a name."""
+        return (await self.output(place, *arguments, stdin=stdin)).decode().strip()
+
+    async def expect(self, place: Place, call: Call | Chain) -> bytes:
+        """Standard output; raises `GitFailedError` for a failure or output beyond the limit."""
+        answer = await self.ask(place, call)
+        if not answer.is_success:
+            raise failure(call, place, answer)
+        if answer.is_truncated:
+            raise GitFailedError(
+                f"{described(call, place)} printed more than {call.limit_bytes} bytes."
+            )
+        return answer.stdout
+
+    async def ask(self, place: Place, call: Call | Chain) -> Answer:
+        """What git answered, whatever its status.
+
+        Raises `DiskFullError`, `GitTimeoutError`, and `GitFailedError` where a signal ended git.
+        """
+        completed = await run(
+            self._spawner,
+            self._command(place, call),
+            timeout_s=call.timeout_s,
+            limit_bytes=call.limit_bytes,
+        )
+        if completed.is_timed_out:
+            raise GitTimeoutError(
+                f"{described(call, place)} did not end within "
+                f"{call.timeout_s:g} s and was stopped.",
+                delay_s=5.0,
+            )
+        answer = Answer(
+            code=-1 if completed.exit.code is None else completed.exit.code,
+            stdout=completed.stdout,
+            stderr=completed.stderr,
+            is_truncated=completed.is_truncated,
+        )
+        error = None if answer.is_success else serious(call, place, answer)
+        if error is not None:
+            raise error
+        return answer
+
+    def _command(self, place: Place, call: Call | Chain) -> Command:
+        return Command(
+            argv=argv(self._program, place, call),
+            cwd=_directory(place, call),
+            env=self._environment(place, call),
+            tree=f"git-{self._token}-{purpose(call)}-{next(self._counter)}",
+            stdin=call.stdin,
+        )
+
+    def _environment(self, place: Place, call: Call | Chain) -> dict[str, str]:
+        if not place.is_ours and self._user_environment is not None:
+            return users_environment(self._user_environment) | place.environment()
+        environment = clean_environment() | place.environment()
+        if isinstance(call, Chain):
+            return environment | dict(call.variables)
+        if call.may_start_programs:
+            environment["PATH"] = self._path_env
+            del environment["GIT_EXEC_PATH"]
+        return environment
+
+
+def _directory(place: Place, call: Call | Chain) -> Path:
+    asked = call.cwd if isinstance(call, Call) else None
+    directory = asked or place.git_dir
+    if directory is None:
+        raise InternalError(f"`git {purpose(call)}` was given no place to work in")
+    return directory
+
+
+async def together(
+    first: Coroutine[object, object, First], second: Coroutine[object, object, Second]
+) -> tuple[First, Second]:
+    """Both results; when one fails the other is cancelled and awaited before the error goes on."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            one, two = group.create_task(first), group.create_task(second)
+    except BaseExceptionGroup as failures:
+        raise failures.exceptions[0] from None
+    return one.result(), two.result()

@@ -1,0 +1,246 @@
+"""The private mirror of a repository: all objects that tasks borrow, and nothing of any agent.
+
+A mirror is made by one clone and grows by fetches. It is never cleaned up while tasks borrow from
+it, and never borrows itself: the user's own `gc` must not break a task. A commit counts as present
+only when a ref of ours marks it: a fetch that was killed may leave a commit without its files.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ai_orchestrator.base.errors import BadInputError, InternalError
+from ai_orchestrator.model.ids import REF_PREFIX
+from ai_orchestrator.workspace.disk import require_free
+from ai_orchestrator.workspace.git import NETWORK_TIMEOUT_S, Call, Place, check_commit, identity
+from ai_orchestrator.workspace.git_client import GitClient
+from ai_orchestrator.workspace.locking import file_lock
+from ai_orchestrator.workspace.removal import Trash, directory_bytes
+from ai_orchestrator.workspace.skeleton import Skeleton, own_configuration, write_skeleton
+from ai_orchestrator.workspace.source import SourceState, check_name
+
+SOURCES = f"{REF_PREFIX}/sources"
+"""Each commit that tasks may start from has a ref here, by its id."""
+SNAPSHOTS = f"{REF_PREFIX}/snapshots"
+"""The same for commits made of uncommitted changes: the user's repository does not have them."""
+_INCOMING = f"{REF_PREFIX}/incoming"
+
+EMPTY_ROOT = "50e4df2ce46b52be572ea33e03fcb3a4ecf02e9f"
+"""The commit without files and parents from which a new repository starts; the same everywhere."""
+_EMPTY_DATE = "@0 +0000"
+_EMPTY_MESSAGE = b"Start from nothing\n"
+
+_LOCK_TIMEOUT_S = 2 * NETWORK_TIMEOUT_S
+_QUIET_FETCH = (
+    *("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance"),
+    *("--no-recurse-submodules", "--update-shallow"),
+)
+
+
+class SourceUnreadableError(BadInputError):
+    """A repository could not be read from where it was said to be."""
+
+    code = "source-unreadable"
+
+
+@dataclass(frozen=True, slots=True)
+class Remote:
+    """Where a mirror is fetched from."""
+
+    url: str
+    protocol: str
+    """The only one that git may use, as GIT_ALLOW_PROTOCOL names it."""
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """What the transport needs, such as SSH_AUTH_SOCK; reaches no other call of git."""
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables of a call that talks to it."""
+        return {**self.variables, "GIT_ALLOW_PROTOCOL": self.protocol}
+
+
+class Mirror:
+    """One private bare repository. Several processes may use it at once."""
+
+    def __init__(self, directory: Path, git: GitClient, trash: Trash) -> None:
+        self.directory = directory
+        self.place = Place(directory)
+        self._git = git
+        self._trash = trash
+
+    @property
+    def exists(self) -> bool:
+        """It has been made, whole."""
+        return (self.directory / "HEAD").is_file()
+
+    @property
+    def objects(self) -> Path:
+        """What task repositories borrow from, and agents may read."""
+        return self.directory / "objects"
+
+    def shallow(self) -> bytes:
+        """Where its history is cut; empty for a whole history."""
+        path = self.directory / "shallow"
+        return path.read_bytes() if path.exists() else b""
+
+    def touch(self) -> None:
+        """Note that it is in use, for the collection of garbage."""
+        if self.exists:
+            os.utime(self.directory)
+
+    async def has(self, commit: str) -> bool:
+        """The commit is here with all its files."""
+        return await self._commit_of(f"{SOURCES}/{check_commit(commit)}") is not None
+
+    async def is_snapshot(self, commit: str) -> bool:
+        """The commit was made of the user's uncommitted changes."""
+        return await self._commit_of(f"{SNAPSHOTS}/{check_commit(commit)}") is not None
+
+    async def mark_snapshot(self, commit: str) -> None:
+        """Keep a commit that was made here of uncommitted changes."""
+        await self._mark(SNAPSHOTS, commit)
+        await self._mark(SOURCES, commit)
+
+    async def ensure_from_path(self, state: SourceState, commit: str) -> None:
+        """The commit of a local repository is here. Raises `SourceUnreadableError`."""
+        if await self.has(commit):
+            return
+        async with self._lock():
+            if not self.exists:
+                await self._clone(state)
+            source = Remote(str(state.common_dir), "file")
+            await self._fetch(source, f"+{commit}:{SOURCES}/{commit}")
+
+    async def ensure_from_remote(self, remote: Remote, ref: str | None) -> str:
+        """The commit that a branch, tag or whole id of a remote names now; it is here.
+
+        `None` is the remote's default branch. Raises `SourceUnreadableError` where the remote
+        cannot be read, `BadInputError` where it has no such name.
+        """
+        name, commit = await self._look_up(remote, ref)
+        if await self.has(commit):
+            return commit
+        async with self._lock():
+            if not self.exists:
+                self._make(commit)
+            await self._fetch(remote, f"+{name}:{_INCOMING}")
+            arrived = await self._commit_of(_INCOMING)
+            if arrived is None:
+                raise BadInputError(f"{remote.url}: {name} is not a commit.")
+            await self._mark(SOURCES, arrived)
+        return arrived
+
+    async def ensure_empty(self) -> str:
+        """The commit from which a new repository starts; it is here."""
+        if await self.has(EMPTY_ROOT):
+            return EMPTY_ROOT
+        async with self._lock():
+            if not self.exists:
+                self._make(EMPTY_ROOT)
+            tree = await self._git.word(self.place, "mktree", "-z")
+            fixed = Place(self.directory, variables=identity(_EMPTY_DATE))
+            commit = await self._git.word(fixed, "commit-tree", tree, stdin=_EMPTY_MESSAGE)
+            if commit != EMPTY_ROOT:
+                raise InternalError(f"the empty commit is {commit} here, not {EMPTY_ROOT}")
+            await self._mark(SOURCES, commit)
+        return commit
+
+    def _lock(self) -> AbstractAsyncContextManager[None]:
+        lock = self.directory.with_suffix(".lock")
+        return file_lock(lock, timeout_s=_LOCK_TIMEOUT_S)
+
+    def _half_made(self) -> Path:
+        """Where it is made before it gets its name; we hold the lock, so what is there is dead."""
+        path = self.directory.with_suffix(".half")
+        self._trash.discard(path)
+        return path
+
+    def _make(self, commit: str) -> None:
+        half = self._half_made()
+        write_skeleton(half, Skeleton(objects=()), own_configuration(commit))
+        half.rename(self.directory)
+
+    async def _clone(self, state: SourceState) -> None:
+        """By hard links where it can; never with alternates, which a `--local` clone would copy."""
+        _require_room(self.directory, state)
+        half = self._half_made()
+        borrows = (state.common_dir / "objects/info/alternates").exists()
+        how = "--no-local" if borrows else "--local"
+        arguments = ("clone", "--quiet", "--bare", how, "--template=", "--no-tags")
+        call = Call(
+            (*arguments, "--", str(state.common_dir), str(half)),
+            cwd=self.directory.parent,
+            may_start_programs=True,
+            timeout_s=NETWORK_TIMEOUT_S,
+        )
+        answer = await self._git.ask(Place(None, variables={"GIT_ALLOW_PROTOCOL": "file"}), call)
+        if not answer.is_success:
+            raise SourceUnreadableError(f"{state.top} could not be cloned: {answer.complaint}")
+        half.rename(self.directory)
+
+    async def _fetch(self, remote: Remote, refspec: str) -> None:
+        call = Call(
+            (*_QUIET_FETCH, "--", remote.url, refspec),
+            may_start_programs=True,
+            timeout_s=NETWORK_TIMEOUT_S,
+        )
+        answer = await self._git.ask(Place(self.directory, variables=remote.environment), call)
+        if not answer.is_success:
+            raise SourceUnreadableError(f"{remote.url} could not be fetched: {answer.complaint}")
+
+    async def _look_up(self, remote: Remote, ref: str | None) -> tuple[str, str]:
+        """The name to fetch, and the commit or tag that it stands for now."""
+        if ref is not None and _is_whole_id(ref):
+            return ref, ref
+        name = "HEAD" if ref is None else check_name(ref)
+        call = Call(
+            ("ls-remote", "--quiet", "--", remote.url, name),
+            cwd=self.directory.parent,
+            may_start_programs=True,
+            timeout_s=NETWORK_TIMEOUT_S,
+        )
+        answer = await self._git.ask(Place(None, variables=remote.environment), call)
+        if not answer.is_success:
+            raise SourceUnreadableError(f"{remote.url} could not be read: {answer.complaint}")
+        return choose_ref(remote.url, name, parse_refs(answer.stdout))
+
+    async def _mark(self, namespace: str, commit: str) -> None:
+        await self._git.output(self.place, "update-ref", f"{namespace}/{commit}", commit)
+
+    async def _commit_of(self, ref: str) -> str | None:
+        if not self.exists:
+            return None
+        call = Call(("rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}"))
+        answer = await self._git.ask(self.place, call)
+        return answer.stdout.decode().strip() if answer.is_success else None
+
+
+def parse_refs(output: bytes) -> dict[str, str]:
+    """Ref -> id in the output of `git ls-remote`; a tag's `^{}` line gives its commit."""
+    pairs = [line.split("\t", 1) for line in output.decode(errors="surrogateescape").splitlines()]
+    return {name.removesuffix("^{}"): commit for commit, name in pairs}
+
+
+def choose_ref(url: str, name: str, refs: Mapping[str, str]) -> tuple[str, str]:
+    """The one ref that a name means, with its id. Raises `BadInputError` for none or several."""
+    full = [form for form in (name, f"refs/heads/{name}", f"refs/tags/{name}") if form in refs]
+    if len(full) == 1:
+        return full[0], refs[full[0]]
+    if not full:
+        raise BadInputError(f"{url} has no branch or tag {name!r}.")
+    raise BadInputError(f"{url} has both {' and '.join(full)}.", hint="Give the full name.")
+
+
+def _is_whole_id(ref: str) -> bool:
+    return len(ref) in (40, 64) and not set(ref) - set("0123456789abcdef")
+
+
+def _require_room(directory: Path, state: SourceState) -> None:
+    """A clone within one file system takes hard links and hardly any room."""
+    objects = state.common_dir / "objects"
+    is_linked = objects.stat().st_dev == directory.parent.stat().st_dev
+    require_free(directory, 0 if is_linked else directory_bytes(objects))

@@ -1,0 +1,248 @@
+"""Makes and finds the trees of tasks: what the workflow knows as `Trees`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ai_orchestrator.base.errors import BadInputError, EnvironmentProblemError, InternalError
+from ai_orchestrator.base.process import Spawner
+from ai_orchestrator.model.ids import base_ref
+from ai_orchestrator.model.orders import Equipment
+from ai_orchestrator.model.task import RepositorySource
+from ai_orchestrator.model.workflow import EnvironmentSpec
+from ai_orchestrator.workspace.disk import require_free
+from ai_orchestrator.workspace.equipment import Order, equip
+from ai_orchestrator.workspace.git import Call, Place, check_commit
+from ai_orchestrator.workspace.git_client import GitClient
+from ai_orchestrator.workspace.layout import AttemptLayout, DataLayout
+from ai_orchestrator.workspace.mirror import Mirror, Remote
+from ai_orchestrator.workspace.new_repository import require_unused
+from ai_orchestrator.workspace.pool import TreePool
+from ai_orchestrator.workspace.port_range import PortClaims
+from ai_orchestrator.workspace.removal import Trash
+from ai_orchestrator.workspace.skeleton import Skeleton, own_configuration, write_skeleton
+from ai_orchestrator.workspace.snapshot import take_snapshot
+from ai_orchestrator.workspace.source import (
+    RemotePolicy,
+    SourceState,
+    check_url,
+    inspect,
+    notes,
+    require_clean,
+    resolve_name,
+)
+from ai_orchestrator.workspace.task_tree import GitTaskTree, Home
+
+
+@dataclass(frozen=True, slots=True)
+class Fetching:
+    """How repositories are reached over URLs."""
+
+    policy: RemotePolicy = field(default_factory=RemotePolicy)
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """For git's transports alone: SSH_AUTH_SOCK, GIT_SSH_COMMAND, GIT_ASKPASS."""
+
+
+class GitTrees:
+    """Fits `workflows.ports.Trees`. Close it: it owns a thread that removes files."""
+
+    def __init__(
+        self,
+        data_dir: Path,
+        spawner: Spawner,
+        *,
+        path_env: str,
+        fetching: Fetching | None = None,
+    ) -> None:
+        self.layout = DataLayout(data_dir)
+        self.trash = Trash(self.layout.trash)
+        self._git = GitClient(spawner, path_env=path_env)
+        self._fetching = fetching or Fetching()
+
+    async def resolve(self, source: RepositorySource) -> str:
+        """The commit that the source names now, in our mirror.
+
+        Raises `BadInputError` for what is no repository, is dirty, or does not exist;
+        `DiskFullError` where there is no room for a mirror.
+        """
+        self.layout.mirrors.mkdir(mode=0o700, parents=True, exist_ok=True)
+        await asyncio.to_thread(require_free, self.layout.mirrors, 0)
+        mirror = self._mirror(source)
+        mirror.touch()
+        if source.path is not None:
+            return await self._resolve_path(mirror, source, Path(source.path))
+        if source.url is not None:
+            return await self._resolve_url(mirror, source, source.url)
+        if source.new_directory is not None:
+            require_unused(Path(source.new_directory))
+        return await mirror.ensure_empty()
+
+    async def inspect(self, path: Path) -> SourceState:
+        """A local repository as it stands; nothing is written. Raises `BadInputError`."""
+        return await inspect(self._git, path)
+
+    async def notes(self, source: RepositorySource) -> tuple[str, ...]:
+        """What a person should know before the work starts, one sentence each."""
+        if source.path is None:
+            return ()
+        return notes(await self.inspect(Path(source.path)), include_dirty=source.include_dirty)
+
+    async def open(
+        self, task_id: str, task_attempt: int, source: RepositorySource, base: str
+    ) -> GitTaskTree:
+        """The task attempt's tree, made where it is missing or was left half-made.
+
+        Raises `InternalError` when the attempt was begun from another commit.
+        """
+        layout = self.layout.attempt(task_id, task_attempt)
+        mirror = self._mirror(source)
+        await self._ensure_repository(layout, mirror, check_commit(base))
+        tree = self._task_tree(layout, mirror, base)
+        await self._ensure_base(tree, base_ref(task_id, task_attempt))
+        if not tree.tree.is_made:
+            await self._make(tree, layout, mirror)
+        return tree
+
+    async def equip(
+        self,
+        task_id: str,
+        task_attempt: int,
+        source: RepositorySource,
+        environment: EnvironmentSpec,
+    ) -> Equipment:
+        """The tree has what the spec names from the user's checkout; ports are reserved for it.
+
+        Idempotent. Raises `BadInputError` for patterns that lead out, or without a checkout.
+        """
+        layout = self.layout.attempt(task_id, task_attempt)
+        claims = PortClaims(self.layout.port_claims)
+        order = Order(layout, source, environment, owner=task_id)
+        return await asyncio.to_thread(equip, order, claims)
+
+    async def find(
+        self, task_id: str, task_attempt: int, source: RepositorySource
+    ) -> GitTaskTree | None:
+        """What an attempt recorded, for reading; no tree is made. None where nothing is left."""
+        layout = self.layout.attempt(task_id, task_attempt)
+        if not (layout.repository / "HEAD").is_file():
+            return None
+        name = f"{base_ref(task_id, task_attempt)}^{{commit}}"
+        call = Call(("rev-parse", "--verify", "--quiet", name))
+        answer = await self._git.ask(Place(layout.repository), call)
+        if not answer.is_success:
+            return None
+        return self._task_tree(layout, self._mirror(source), answer.stdout.decode().strip())
+
+    async def release(self, tree: GitTaskTree) -> None:
+        """The checkouts are no longer needed; commits, refs and conversations stay."""
+        await tree.release(TreePool(tree.mirror.directory, self.trash))
+
+    async def close(self) -> None:
+        """The removing thread has ended; what it left in the trash goes at the next `empty`."""
+        await asyncio.to_thread(self.trash.close)
+
+    def _mirror(self, source: RepositorySource) -> Mirror:
+        return Mirror(self.layout.mirror(source), self._git, self.trash)
+
+    def _task_tree(self, layout: AttemptLayout, mirror: Mirror, base: str) -> GitTaskTree:
+        return GitTaskTree(Home(layout, mirror, self._git, self.trash), base)
+
+    async def _resolve_path(self, mirror: Mirror, source: RepositorySource, path: Path) -> str:
+        state = await self.inspect(path)
+        _require_whole(state)
+        start = await self._start_of(mirror, source, state)
+        if source.include_dirty:
+            return await take_snapshot(self._git, mirror, state, start)
+        return start
+
+    async def _start_of(self, mirror: Mirror, source: RepositorySource, state: SourceState) -> str:
+        """The commit that is checked out or named; uncommitted changes stand in the way of HEAD."""
+        if source.ref is None and not source.include_dirty:
+            require_clean(state)
+        if source.ref is None and state.head is None:
+            await self._require_nothing_yet(state)
+            return await mirror.ensure_empty()
+        commit = state.head
+        if source.ref is not None:
+            commit = await resolve_name(self._git, state.place(), source.ref)
+        if commit is None:
+            raise BadInputError(f"{state.top} has no branch, tag or commit {source.ref!r}.")
+        if source.include_dirty and commit != state.head:
+            raise BadInputError(
+                f"Uncommitted changes belong to HEAD, not to {source.ref!r}.",
+                hint="Give --include-dirty or a start, not both.",
+            )
+        await mirror.ensure_from_path(state, commit)
+        return commit
+
+    async def _require_nothing_yet(self, state: SourceState) -> None:
+        """A branch without a commit is a new repository only where no other branch has one."""
+        call = Call(("for-each-ref", "--count=1", "--format=%(refname)"))
+        other = (await self._git.expect(state.place(), call)).decode().strip()
+        if other:
+            raise BadInputError(
+                f"{state.top}: branch {state.branch} has no commit yet, but {other} exists.",
+                hint="Commit something, or name what to start from.",
+            )
+        if state.is_sha256:
+            raise BadInputError(
+                f"{state.top} uses SHA-256 and has no commit yet.", hint="Commit something first."
+            )
+
+    async def _resolve_url(self, mirror: Mirror, source: RepositorySource, url: str) -> str:
+        if source.include_dirty:
+            raise BadInputError("A URL has no uncommitted changes to include.")
+        protocol = check_url(url, self._fetching.policy)
+        remote = Remote(url, protocol, self._fetching.variables)
+        return await mirror.ensure_from_remote(remote, source.ref)
+
+    async def _ensure_repository(self, layout: AttemptLayout, mirror: Mirror, base: str) -> None:
+        """The task's own repository, shared by its attempts, exists and is locked by nobody."""
+        if (layout.repository / "HEAD").is_file():
+            await asyncio.to_thread(_remove_stale_locks, layout.repository)
+            return
+        if not await mirror.has(base):
+            raise EnvironmentProblemError(
+                f"Commit {base} is not in {mirror.directory}, from where the task starts.",
+                hint="Start the task again: its mirror has been removed meanwhile.",
+            )
+        half = layout.repository.with_suffix(".half")
+        self.trash.discard(half)
+        layout.repository.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        skeleton = Skeleton(objects=(mirror.objects,), shallow=mirror.shallow())
+        write_skeleton(half, skeleton, own_configuration(base))
+        half.rename(layout.repository)
+
+    async def _ensure_base(self, tree: GitTaskTree, ref: str) -> None:
+        found = await tree.find(ref)
+        if found is None:
+            await tree.point(ref, tree.base)
+        elif found.commit != tree.base:
+            raise InternalError(f"{ref} is {found.commit} already, not {tree.base}")
+
+    async def _make(self, tree: GitTaskTree, layout: AttemptLayout, mirror: Mirror) -> None:
+        """From a pooled checkout where there is one."""
+        layout.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        tree.tree.forget()
+        if TreePool(mirror.directory, self.trash).take(tree.tree.ground):
+            await tree.tree.move_to(tree.base, keep_ignored=False)
+            await tree.tree.settle()
+        else:
+            await tree.tree.make(tree.base)
+
+
+def _require_whole(state: SourceState) -> None:
+    if state.is_partial:
+        raise BadInputError(
+            f"{state.top} is a partial clone: some of its files are only on its server.",
+            hint="Give the repository's URL, or fetch the rest with `git fetch --refetch`.",
+        )
+
+
+def _remove_stale_locks(repository: Path) -> None:
+    """Lock files of gits that were killed: whoever opens a task is alone with it."""
+    for path in (*repository.glob("*.lock"), *(repository / "refs").rglob("*.lock")):
+        path.unlink(missing_ok=True)

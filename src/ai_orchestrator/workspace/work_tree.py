@@ -1,0 +1,237 @@
+"""One checkout with our index of it: made, recorded, moved to another commit.
+
+`GitTaskTree` has two of them, the agent's and the verifiers'. Whoever calls owns the task, so a
+lock file found here is what a killed git left behind.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ai_orchestrator.workspace.chains import moving, recording, stepping
+from ai_orchestrator.workspace.diff import GITLINK_MODE
+from ai_orchestrator.workspace.disk import require_free
+from ai_orchestrator.workspace.git import (
+    CHECKOUT_TIMEOUT_S,
+    Answer,
+    Call,
+    Chain,
+    GitTimeoutError,
+    Place,
+    failure,
+    read_lines,
+)
+from ai_orchestrator.workspace.git_client import GitClient
+from ai_orchestrator.workspace.removal import Trash
+from ai_orchestrator.workspace.repair import (
+    UnrecordableTreeError,
+    is_folder,
+    make_accessible,
+    strip_repositories,
+)
+
+log = logging.getLogger(__name__)
+
+_REPAIRS = 2
+"""The second was never needed in a test."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """Where a work tree lies; all in one directory of ours, which no sandbox shows."""
+
+    repository: Path
+    tree: Path
+    index: Path
+
+    @property
+    def marker(self) -> Path:
+        """Exists when the tree has been checked out whole at least once."""
+        return self.index.with_name(f"{self.index.name}.made")
+
+    @property
+    def lock(self) -> Path:
+        """Git's lock on the index."""
+        return self.index.with_name(f"{self.index.name}.lock")
+
+
+class WorkTree:
+    """A checkout. One call at a time."""
+
+    def __init__(self, git: GitClient, ground: Ground, trash: Trash, base: str) -> None:
+        self.ground = ground
+        self._git = git
+        self._trash = trash
+        self._base = base
+        self._place = Place(ground.repository, ground.tree, ground.index)
+
+    @property
+    def is_made(self) -> bool:
+        """It was once whole, and its top is still a folder."""
+        return self.ground.marker.exists() and is_folder(self.ground.tree)
+
+    async def make(self, commit: str) -> None:
+        """A fresh checkout, whatever was there. Raises `DiskFullError` before it begins."""
+        await self._require_room(commit)
+        self.forget()
+        self.ground.tree.mkdir(parents=True)
+        await self._git.expect(self._place, _checkout(commit))
+        await self.settle()
+
+    async def settle(self) -> None:
+        """Switch the untracked cache on for this place, and call the checkout whole."""
+        # --untracked-cache would test the file system for 6 s before it does the same.
+        await self._git.output(
+            self._place, "update-index", "--index-version", "4", "--force-untracked-cache"
+        )
+        self.ground.marker.touch()
+
+    def forget(self) -> None:
+        """Nothing is left of the checkout; what it held goes to the trash."""
+        self.ground.marker.unlink(missing_ok=True)
+        self._trash.discard(self.ground.tree)
+        self.ground.index.unlink(missing_ok=True)
+        self._unlock()
+
+    async def record(self) -> str:
+        """The id of a git tree that equals the checkout, ignored files left out.
+
+        Raises `UnrecordableTreeError` when what an agent left cannot be recorded.
+        """
+        answer = await self._try(recording())
+        for _ in range(_REPAIRS):
+            if answer.is_success:
+                return answer.stdout.decode().strip()
+            await self._repair(answer)
+            answer = await self._try(replace(recording(), timeout_s=CHECKOUT_TIMEOUT_S))
+        if answer.is_success:
+            return answer.stdout.decode().strip()
+        return await self._record_in_spite()
+
+    async def record_step(
+        self, ref: str, parent: str, old_tree: str, message: str
+    ) -> tuple[str, str, bytes] | None:
+        """Tree, commit and the printed difference of a step that is now under its ref.
+
+        None when something is unusual: then nothing was recorded, and `record` must be asked.
+        """
+        text = message.encode(errors="backslashreplace")
+        answer = await self._try(stepping(ref, parent, old_tree, text))
+        if not answer.is_success or answer.is_truncated:
+            return None
+        tree, commit, difference = answer.stdout.split(b"\n", 2)
+        return tree.decode(), commit.decode(), difference
+
+    async def move_to(self, treeish: str, *, keep_ignored: bool) -> None:
+        """The checkout equals a commit or tree; what git does not know is gone.
+
+        A checkout that resists is thrown away and made anew.
+        """
+        self._unlock()
+        try:
+            if await self._try_move(treeish, keep_ignored=keep_ignored):
+                return
+            await asyncio.to_thread(make_accessible, self.ground.tree)
+            if await self._try_move(treeish, keep_ignored=keep_ignored):
+                return
+        except (UnrecordableTreeError, GitTimeoutError) as error:
+            log.warning("%s is made anew: %s", self.ground.tree, error)
+        await self.make(treeish)
+
+    async def _try_move(self, treeish: str, *, keep_ignored: bool) -> bool:
+        """Whether it went without a word: git only warns about what it cannot remove."""
+        answer = await self._git.ask(self._place, moving(treeish, keep_ignored=keep_ignored))
+        return answer.is_success and not answer.stderr
+
+    async def _try(self, chain: Chain) -> Answer:
+        """The answer; one that hung on something strange counts as a failure."""
+        self._unlock()
+        try:
+            return await self._git.ask(self._place, chain)
+        except GitTimeoutError as error:
+            self._unlock()
+            return Answer(-1, b"", str(error).encode(), is_truncated=False)
+
+    async def _record_in_spite(self) -> str:
+        """After the repairs a warning is only a warning, but a failure is one."""
+        call = Call(("add", "--all"), timeout_s=CHECKOUT_TIMEOUT_S)
+        answer = await self._git.ask(self._place, call)
+        foreign = await self._links_of_index() - await self._links_of_base()
+        if foreign or not answer.is_success:
+            raise UnrecordableTreeError(
+                f"The files in {self.ground.tree} cannot be recorded: {answer.complaint}",
+                hint="Retry the step; the agent's output says what it did.",
+            )
+        log.warning("recorded %s in spite of: %s", self.ground.tree, answer.complaint)
+        return await self._git.word(self._place, "write-tree")
+
+    async def _repair(self, answer: Answer) -> None:
+        log.warning("repairing %s: %s", self.ground.tree, answer.complaint)
+        await asyncio.to_thread(make_accessible, self.ground.tree)
+        known = await self._links_of_base()
+        listed = await self._links_of_index()
+        foreign = sorted(listed - known)
+        if foreign:
+            names = b"\0".join(os.fsencode(path) for path in foreign)
+            await self._git.output(
+                self._place, "update-index", "-z", "--force-remove", "--stdin", stdin=names
+            )
+        folders = sorted(known | set(foreign) | await self._unknown_repositories())
+        stripped = await asyncio.to_thread(
+            strip_repositories, self.ground.tree, folders, self._trash
+        )
+        if stripped:
+            log.warning("removed repositories within %s: %s", self.ground.tree, stripped[:20])
+
+    async def _links_of_base(self) -> set[str]:
+        """Submodules that the work started with; any other link to a commit is the agent's."""
+        listing = await self._git.output(self._place, "ls-tree", "-r", "-z", self._base)
+        return _gitlinks(listing)
+
+    async def _links_of_index(self) -> set[str]:
+        """Links in our index; an index that cannot be read is made anew without stat data."""
+        call = Call(("ls-files", "--stage", "-z"))
+        answer = await self._git.ask(self._place, call)
+        if answer.is_success:
+            return _gitlinks(answer.stdout)
+        log.warning("%s is made anew: %s", self.ground.index, answer.complaint)
+        self.ground.index.unlink(missing_ok=True)
+        await self._git.output(self._place, "read-tree", self._base)
+        return _gitlinks(await self._git.expect(self._place, call))
+
+    async def _unknown_repositories(self) -> set[str]:
+        """Git lists a repository that it does not know as a folder, with a slash at the end."""
+        call = Call(("ls-files", "--others", "--exclude-standard", "-z"))
+        paths = read_lines(await self._git.expect(self._place, call))
+        return {path for path in paths if path.endswith("/")}
+
+    async def _require_room(self, commit: str) -> None:
+        call = Call(("ls-tree", "-r", "-l", "-z", commit))
+        answer = await self._git.ask(Place(self.ground.repository), call)
+        if not answer.is_success:
+            raise failure(call, self._place, answer)
+        await asyncio.to_thread(require_free, self.ground.tree, listed_bytes(answer.stdout))
+
+    def _unlock(self) -> None:
+        self.ground.lock.unlink(missing_ok=True)
+
+
+def listed_bytes(listing: bytes) -> int:
+    """Bytes of all files in the output of `ls-tree -r -l -z`."""
+    sizes = (record.split(b"\t", 1)[0].rsplit(b" ", 1)[-1] for record in listing.split(b"\0"))
+    return sum(int(size) for size in sizes if size.isdigit())
+
+
+def _gitlinks(listing: bytes) -> set[str]:
+    """Paths of links to commits in the output of `ls-tree -z` or `ls-files --stage -z`."""
+    records = [record.partition("\t") for record in read_lines(listing)]
+    return {path for head, _, path in records if head.startswith(GITLINK_MODE)}
+
+
+def _checkout(treeish: str) -> Call:
+    arguments = ("read-tree", "--reset", "-u", "--no-recurse-submodules", treeish)
+    return Call(arguments, timeout_s=CHECKOUT_TIMEOUT_S)
