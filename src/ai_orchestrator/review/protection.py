@@ -7,8 +7,10 @@ with as they are in the base.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 
 from ai_orchestrator.model.review import Finding, Severity, Verifier
 from ai_orchestrator.model.task import FileChange
@@ -31,6 +33,7 @@ DEFAULT_PROTECTED = (
 )
 """CI and the verifiers' configuration. Of the last four only certain sections are compared."""
 
+_INTERPRETERS = frozenset({"sh", "bash", "dash", "zsh", "python", "node", "ruby", "perl", "php"})
 MAKEFILES = ("/Makefile", "/makefile", "/GNUmakefile")
 
 
@@ -53,16 +56,27 @@ def effective_patterns(protected: Sequence[str], verifiers: Sequence[Verifier]) 
 def _definition(argv: tuple[str, ...]) -> tuple[str, ...]:
     """Files at the top of the repository that decide what the command line does.
 
-    `python -m pytest` would take a `pytest.py` of the repository for pytest.
+    `python -m pytest` would take a `pytest.py` of the repository for pytest. A script that is a
+    test file is left to `lost_tests`, since a task may well have to add to it.
     """
-    program = argv[0]
+    program = PurePosixPath(argv[0]).name
     if program == "make":
         return MAKEFILES
     if program.startswith("python") and "-m" in argv[:-1]:
         module = argv[argv.index("-m") + 1].partition(".")[0]
         return (f"/{module}.py", f"/{module}/**", "/sitecustomize.py", "/usercustomize.py")
-    is_of_repository = "/" in program and not program.startswith("/")
-    return (f"/{program.removeprefix('./')}",) if is_of_repository else ()
+    script: str | None = argv[0]
+    if program.rstrip("0123456789.") in _INTERPRETERS:
+        script = next((word for word in argv[1:] if not word.startswith("-")), None)
+    elif "/" not in argv[0]:
+        return ()
+    if script is None or script.startswith("/") or is_test_file(script):
+        return ()
+    return (f"/{_escaped(script.removeprefix('./'))}",)
+
+
+def _escaped(path: str) -> str:
+    return re.sub(r"([*?\[\\])", r"\\\1", path)
 
 
 def texts_needed(files: Sequence[FileChange], patterns: Sequence[str]) -> tuple[str, ...]:

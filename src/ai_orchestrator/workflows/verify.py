@@ -136,5 +136,5 @@ def _request(order: VerifyOrder, verifier: Verifier, tree: str) -> RepositoryCom
 def _not_started(verifier: Verifier, why: str) -> EnvironmentProblemError:
     return EnvironmentProblemError(
         f"Verifier {verifier.name} ({' '.join(verifier.argv)}) cannot be started: {why}",
-        hint="Install what is missing, or change `verifiers:` in the workflow.",
+        hint="Install what is missing, or change `verify:` in the workflow.",
     )

@@ -165,6 +165,9 @@ def test_only_mixed_files_and_tests_have_to_be_read() -> None:
         (("python3", "-m", "pytest", "-q"), "/pytest.py"),
         (("python3", "-m", "unittest.mock"), "/unittest/**"),
         (("python", "-m", "pytest"), "/sitecustomize.py"),
+        (("sh", "scripts/check.sh"), "/scripts/check.sh"),
+        (("bash", "-e", "./check[1].sh"), "/check\\[1].sh"),
+        (("/usr/bin/python3.11", "tools/judge.py", "-v"), "/tools/judge.py"),
     ],
 )
 def test_files_that_define_a_verifier_are_protected_with_it(
@@ -174,7 +177,13 @@ def test_files_that_define_a_verifier_are_protected_with_it(
     assert protected in effective_patterns(("a",), [Verifier("v", argv)])
 
 
-@pytest.mark.parametrize("argv", [("go", "test", "./..."), ("/usr/bin/true",), ("npm", "test")])
+@pytest.mark.parametrize(
+    "argv",
+    [
+        *(("go", "test", "./..."), ("/usr/bin/true",), ("npm", "test"), ("sh", "-c"), ("sh", "/x")),
+        ("python3", "tests/test_all.py"),
+    ],
+)
 def test_other_verifiers_add_nothing(argv: tuple[str, ...]) -> None:
     """Their configuration is in the default patterns."""
     assert effective_patterns(("a", "a"), [Verifier("v", argv)]) == ("a",)
