@@ -1,0 +1,64 @@
+"""Reading and writing files in directories that an agent may have prepared as a trap.
+
+A link, a pipe or an endless file left where we look must neither lead out of the directory nor
+block nor fill the memory. Called by the host, the usage store and the survey; blocking, so callers
+in an event loop use a thread.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+
+def read_bounded(path: Path, limit_bytes: int) -> bytes | None:
+    """The content of a regular file of at most the limit; None for anything else, or none."""
+    try:
+        number = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:  # missing, a link, a socket: there is no file that the agent meant for us
+        return None
+    with os.fdopen(number, "rb") as file:
+        if not stat.S_ISREG(os.fstat(number).st_mode):
+            return None
+        content = file.read(limit_bytes + 1)
+    return content if len(content) <= limit_bytes else None
+
+
+def write_below(root: Path, relative: Path, content: bytes) -> None:
+    """The file below `root` holds the content; no link below `root` is followed.
+
+    Written as a temporary file and renamed. What stands in the way of a directory is removed.
+    """
+    folder = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        for name in relative.parts[:-1]:
+            inner = _enter(folder, name)
+            os.close(folder)
+            folder = inner
+        _write(folder, relative.name, content)
+    finally:
+        os.close(folder)
+
+
+def _enter(folder: int, name: str) -> int:
+    """A descriptor of the directory `name` in `folder`; made where there is none."""
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        return os.open(name, flags, dir_fd=folder)
+    except FileNotFoundError:
+        pass
+    except OSError:  # a link or a file: nothing that the agent's program keeps there
+        os.unlink(name, dir_fd=folder)
+    os.mkdir(name, 0o700, dir_fd=folder)
+    return os.open(name, flags, dir_fd=folder)
+
+
+def _write(folder: int, name: str, content: bytes) -> None:
+    temporary = f".{name}.{os.urandom(6).hex()}"
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    with os.fdopen(os.open(temporary, flags, 0o600, dir_fd=folder), "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)

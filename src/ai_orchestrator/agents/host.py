@@ -1,0 +1,233 @@
+"""Runs agents: finds, seats, starts, listens, stops, concludes. Fits `workflows.ports.AgentHost`.
+
+    host = ProcessAgentHost(spawner, clock, cache=data / "agents", open_log=open_log, redact=redact)
+    result = await host.run(order, on_event)
+
+What a program needs is said by its driver, when to stop it by `watch`, how it ended by
+`conclude`. Nothing of it is left running when `run` returns, raises or is cancelled.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from ai_orchestrator.agents import cache, usage
+from ai_orchestrator.agents.base import Driver, FoundProgram, Launch, Listening
+from ai_orchestrator.agents.conclude import conclude
+from ai_orchestrator.agents.files import read_bounded, write_below
+from ai_orchestrator.agents.raw_log import RawLog
+from ai_orchestrator.agents.registry import driver
+from ai_orchestrator.agents.seat import (
+    CACHE_DIR,
+    STATE_FOLDER,
+    Placement,
+    in_sandbox,
+    needed_folders,
+    on_host,
+)
+from ai_orchestrator.agents.session import Session
+from ai_orchestrator.base.clock import Clock
+from ai_orchestrator.base.command import Command, Spawner
+from ai_orchestrator.base.errors import BadInputError, EnvironmentProblemError
+from ai_orchestrator.base.sandbox import (
+    bubblewrap_argv,
+    find_bubblewrap,
+    probe_bubblewrap,
+    read_host_layout,
+)
+from ai_orchestrator.model.agent import AgentResult, Usage
+from ai_orchestrator.model.ids import StepKey
+from ai_orchestrator.model.orders import AgentEventSink, AgentOrder
+from ai_orchestrator.model.workflow import AgentSpec
+
+LIMIT_RESULT_FILE_BYTES = 2**20
+_SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """All that is settled before the start."""
+
+    driver: Driver
+    placement: Placement
+    launch: Launch
+    command: Command
+    earlier: Usage | None
+
+
+class ProcessAgentHost:
+    """Runs each order as a process tree of its own.
+
+    `cache`: a directory of ours that outlives tasks. `open_log` gives the file for a run's raw
+    output, `redact` takes the secrets out of it; both may be called from any thread.
+    """
+
+    def __init__(
+        self,
+        spawner: Spawner,
+        clock: Clock,
+        *,
+        cache: Path,
+        open_log: Callable[[StepKey], BinaryIO],
+        redact: Callable[[bytes], bytes],
+    ) -> None:
+        self._spawner = spawner
+        self._clock = clock
+        self._cache = cache
+        self._open_log = open_log
+        self._redact = redact
+        self._bubblewrap: dict[Path, str | None] = {}
+
+    async def check(self, agents: Sequence[AgentSpec], path_env: str) -> None:
+        """Raises `AgentMissingError` for the first of the agents that is not installed."""
+        for agent in agents:
+            await asyncio.to_thread(driver(agent.driver).find, agent.command, path_env)
+
+    async def run(self, order: AgentOrder, on_event: AgentEventSink) -> AgentResult:
+        """How the run ended; never raises for what the agent did.
+
+        Raises `BadInputError` for an order that cannot be expressed, `EnvironmentProblemError`
+        where the machine lacks something, `TemporaryError` where the guardian was lost. Cancelling
+        the awaiting task stops the agent's whole tree first.
+        """
+        ready = await self._make_ready(order)
+        parser = ready.driver.parser(Listening(order, self._clock, ready.earlier))
+        log = RawLog(await asyncio.to_thread(self._open_log, order.key), self._redact)
+        try:
+            session = Session(order.limits, parser, log, self._clock, on_event)
+            await session.hold(self._spawner, ready.command)
+            files = await asyncio.to_thread(_result_files, ready.launch)
+            ending = await session.end(files, ready.driver.exit_kinds)
+        finally:
+            await asyncio.to_thread(log.close)
+        result = conclude(session.tally, ending)
+        if parser.thread_usage is not None and result.session_id is not None:
+            known = order.paths.conversation, result.session_id, parser.thread_usage
+            await asyncio.to_thread(usage.store, *known)
+        return result
+
+    async def _make_ready(self, order: AgentOrder) -> _Ready:
+        chosen = driver(order.agent.driver)
+        _check_options(order, chosen)
+        found = await asyncio.to_thread(chosen.find, order.agent.command, order.path_env)
+        filled = await self._filled_cache(chosen, found)
+        bubblewrap = await self._bubblewrap_for(order)
+        if bubblewrap is None:
+            placement = on_host(order, chosen, found)
+        else:
+            placement = in_sandbox(order, chosen, found, filled)
+        launch = chosen.launch(order, placement.seat)
+        await asyncio.to_thread(_lay_out, launch, placement, order, chosen)
+        command = Command(
+            argv=_argv(launch, placement, bubblewrap),
+            cwd=placement.cwd,
+            env={
+                **_environment(order, placement),
+                **_cache_variable(chosen, filled, placement),
+                **launch.env,
+            },
+            tree=order.key.tree,
+            stdin=launch.stdin,
+        )
+        earlier = await asyncio.to_thread(_earlier, order)
+        return _Ready(chosen, placement, launch, command, earlier)
+
+    async def _filled_cache(self, chosen: Driver, found: FoundProgram) -> Path | None:
+        preparation = chosen.preparation
+        if preparation is None:
+            return None
+        return await cache.filled(self._cache, chosen.name, found, preparation, self._spawner)
+
+    async def _bubblewrap_for(self, order: AgentOrder) -> Path | None:
+        """The program that makes the sandbox, or None where the order may and must do without."""
+        mode = order.containment.sandbox
+        if mode == "off":
+            return None
+        program = find_bubblewrap(f"{order.path_env}:{_SYSTEM_PATH}")
+        problem = "bubblewrap (bwrap) is not installed"
+        if program is not None:
+            if program not in self._bubblewrap:
+                probe = await probe_bubblewrap(self._spawner, program)
+                self._bubblewrap[program] = None if probe.is_working else probe.reason
+            told = self._bubblewrap[program]
+            if told is None:
+                return program
+            problem = told
+        if mode == "best-effort":
+            return None
+        raise EnvironmentProblemError(
+            f"agent {order.agent.name} must run in a sandbox, but {problem}.",
+            hint="Install bubblewrap, or accept less with --sandbox best-effort.",
+        )
+
+
+def _check_options(order: AgentOrder, chosen: Driver) -> None:
+    unknown = sorted(set(order.agent.options) - chosen.known_options)
+    if unknown:
+        known = ", ".join(sorted(chosen.known_options)) or "none"
+        raise BadInputError(
+            f"agents.{order.agent.name}.options: driver {chosen.name!r} has no option "
+            f"{', '.join(map(repr, unknown))}. Known: {known}."
+        )
+
+
+def _argv(launch: Launch, placement: Placement, bubblewrap: Path | None) -> tuple[str, ...]:
+    if placement.sandbox is None or bubblewrap is None:
+        return launch.argv
+    return bubblewrap_argv(
+        placement.sandbox, launch.argv, bubblewrap=bubblewrap, host=read_host_layout()
+    )
+
+
+def _environment(order: AgentOrder, placement: Placement) -> dict[str, str]:
+    """All that an agent gets: nothing is inherited from the orchestrator."""
+    seat = placement.seat
+    return {
+        "PATH": order.path_env,
+        "HOME": str(seat.home),
+        "TMPDIR": str(seat.tmp),
+        "LANG": "C.UTF-8",
+        "TERM": "dumb",
+        "NO_COLOR": "1",
+        **order.extra_env,
+        **order.account_env,
+    }
+
+
+def _cache_variable(chosen: Driver, filled: Path | None, placement: Placement) -> dict[str, str]:
+    preparation = chosen.preparation
+    if preparation is None or filled is None:
+        return {}
+    place = CACHE_DIR if placement.seat.is_sandboxed else filled
+    return {preparation.variable: str(place)}
+
+
+def _lay_out(launch: Launch, placement: Placement, order: AgentOrder, chosen: Driver) -> None:
+    """Makes the directories and files that must be there at the start."""
+    for folder in needed_folders(placement, order, chosen.login):
+        folder.mkdir(parents=True, exist_ok=True)
+    for path, content in launch.home_files.items():
+        write_below(order.paths.home, path, content)
+    for path, content in launch.state_files.items():
+        write_below(order.paths.conversation / STATE_FOLDER, path, content)
+    for path in launch.result_files.values():
+        path.unlink(missing_ok=True)
+
+
+def _result_files(launch: Launch) -> dict[str, bytes]:
+    read = {
+        name: read_bounded(path, LIMIT_RESULT_FILE_BYTES)
+        for name, path in launch.result_files.items()
+    }
+    return {name: content for name, content in read.items() if content is not None}
+
+
+def _earlier(order: AgentOrder) -> Usage | None:
+    """What the conversation had used before, so that only the difference is counted."""
+    if order.resume_session is None or not order.prior_usage_session:
+        return None
+    return usage.load(order.paths.conversation, order.resume_session)

@@ -1,0 +1,117 @@
+"""The raw output of a run, kept for people: redacted line by line, bounded. Called by the host.
+
+Writing is apart from reading: a program that finds its pipe full at its end may drop what it had
+left to say (measured with Gemini), so nobody who reads waits for a disk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import BinaryIO
+
+from ai_orchestrator.agents.lines import LineFramer
+
+LIMIT_LOG_BYTES = 64 * 2**20
+LIMIT_LINE_BYTES = 2**20
+TAIL_BYTES = 4096
+_CUT = b"[the log ends here: it reached its limit]\n"
+
+
+class RawLog:
+    """One log file for both streams. Whole lines only, so that no secret is cut in two."""
+
+    def __init__(self, file: BinaryIO, redact: Callable[[bytes], bytes]) -> None:
+        self._file = file
+        self._redact = redact
+        self._framers = {b"": LineFramer(LIMIT_LINE_BYTES), b"! ": LineFramer(LIMIT_LINE_BYTES)}
+        self._written = 0
+        self._tail = b""
+
+    def stdout(self, chunk: bytes) -> None:
+        """Writes the lines that the chunk completes."""
+        self._write(b"", self._framers[b""].feed(chunk))
+
+    def stderr(self, chunk: bytes) -> None:
+        """The same for standard error, marked; its end is kept for the result's message."""
+        lines = self._framers[b"! "].feed(chunk)
+        self._keep_tail(lines)
+        self._write(b"! ", lines)
+
+    def close(self) -> None:
+        """Writes what came without a line feed and closes the file. Idempotent."""
+        if self._file.closed:
+            return
+        for prefix, framer in self._framers.items():
+            rest = framer.finish()
+            if prefix:
+                self._keep_tail(rest)
+            self._write(prefix, rest)
+        self._file.close()
+
+    def write(self, chunks: Sequence[tuple[bool, bytes]]) -> None:
+        """Writes chunks in order; each with whether it is of standard error."""
+        for is_stderr, chunk in chunks:
+            (self.stderr if is_stderr else self.stdout)(chunk)
+
+    @property
+    def stderr_tail(self) -> str:
+        """The last lines of standard error, redacted."""
+        return self._tail.decode("utf-8", "replace")
+
+    def _keep_tail(self, lines: list[bytes]) -> None:
+        for line in lines:
+            self._tail = (self._tail + self._redact(line) + b"\n")[-TAIL_BYTES:]
+
+    def _write(self, prefix: bytes, lines: list[bytes]) -> None:
+        for line in lines:
+            if self._written >= LIMIT_LOG_BYTES:
+                return
+            content = prefix + self._redact(line) + b"\n"
+            self._written += len(content)
+            self._file.write(content if self._written < LIMIT_LOG_BYTES else _CUT)
+
+
+LIMIT_PENDING_BYTES = 32 * 2**20
+"""So much may wait for the disk; then the reader waits too."""
+
+
+class LogWriter:
+    """Writes to a raw log in a thread, in order, while its owner goes on reading."""
+
+    def __init__(self, log: RawLog) -> None:
+        self._log = log
+        self._waiting: deque[tuple[bool, bytes]] = deque()
+        self._pending_bytes = 0
+        self._changed = asyncio.Condition()
+        self._is_ending = False
+
+    async def put(self, chunk: bytes, *, is_stderr: bool) -> None:
+        """Takes a chunk; waits only while very much is pending."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: self._pending_bytes < LIMIT_PENDING_BYTES)
+            self._waiting.append((is_stderr, chunk))
+            self._pending_bytes += len(chunk)
+            self._changed.notify_all()
+
+    async def end(self) -> None:
+        """Tells `run` that nothing follows."""
+        async with self._changed:
+            self._is_ending = True
+            self._changed.notify_all()
+
+    async def run(self) -> None:
+        """Writes until `end`, then closes the log."""
+        while True:
+            async with self._changed:
+                await self._changed.wait_for(lambda: self._waiting or self._is_ending)
+                batch = list(self._waiting)
+                self._waiting.clear()
+            if not batch:
+                break
+            await asyncio.to_thread(self._log.write, batch)
+            async with self._changed:
+                self._pending_bytes -= sum(len(chunk) for _, chunk in batch)
+                self._changed.notify_all()
+        await asyncio.to_thread(self._log.close)

@@ -1,0 +1,162 @@
+"""Where an agent sits: its directories as it sees them, and the sandbox that shows them so.
+
+Inside the sandbox every path is the same on every host, so that a conversation can be resumed on
+another; without it everything is where it is on the host. Used by the host only. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Literal
+
+from ai_orchestrator.agents.base import Driver, FoundProgram, Login, Seat
+from ai_orchestrator.agents.command import more_prefixes
+from ai_orchestrator.base.errors import BadInputError, EnvironmentProblemError
+from ai_orchestrator.base.sandbox import (
+    HOME_DIR,
+    PROGRAM_DIRS,
+    TMP_DIR,
+    WORK_DIR,
+    Bind,
+    Sandbox,
+)
+from ai_orchestrator.model.orders import AgentOrder
+
+CONVERSATION_DIR = HOME_DIR / ".conversation"
+ACCOUNT_DIR = HOME_DIR / ".account"
+INSTALL_DIR = PurePosixPath("/opt/agents")
+CACHE_DIR = PurePosixPath("/opt/agent-cache")
+STATE_FOLDER = "state"
+"""All that the agent sees of the conversation's directory: what lies beside it is ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """A seat, and the sandbox around it; None: it is not sandboxed."""
+
+    seat: Seat
+    sandbox: Sandbox | None
+    cwd: Path
+
+
+def account_directory(order: AgentOrder, login: Login) -> Path | None:
+    """The vendor's state directory, where the account is a directory and not a key."""
+    if login.state_variable is None or login.state_variable not in order.account_env:
+        return None
+    return Path(order.account_env[login.state_variable])
+
+
+def on_host(order: AgentOrder, driver: Driver, found: FoundProgram) -> Placement:
+    """The seat of an agent that is not sandboxed."""
+    paths = order.paths
+    seat = Seat(
+        program=found.argv,
+        work=paths.work,
+        home=paths.home,
+        tmp=paths.tmp,
+        conversation=paths.conversation / STATE_FOLDER,
+        account=account_directory(order, driver.login),
+        is_sandboxed=False,
+    )
+    return Placement(seat, None, paths.work)
+
+
+def in_sandbox(
+    order: AgentOrder, driver: Driver, found: FoundProgram, cache: Path | None
+) -> Placement:
+    """The seat of a sandboxed agent. Raises `EnvironmentProblemError` for what cannot be shown."""
+    paths, account = order.paths, account_directory(order, driver.login)
+    programs = _programs(order, found)
+    moves = {bind.source: bind.target for bind in programs}
+    seat = Seat(
+        program=tuple(_moved(argument, moves) for argument in found.argv),
+        work=Path(WORK_DIR),
+        home=Path(HOME_DIR),
+        tmp=Path(TMP_DIR),
+        conversation=Path(CONVERSATION_DIR),
+        account=None if account is None else Path(ACCOUNT_DIR),
+        is_sandboxed=True,
+    )
+    conversation = Bind(paths.conversation / STATE_FOLDER, CONVERSATION_DIR)
+    shared = () if cache is None else (Bind(cache, CACHE_DIR),)
+    borrowed = tuple(Bind.at_same_path(path) for path in paths.read_only)
+    sandbox = Sandbox(
+        work=paths.work,
+        home=paths.home,
+        tmp=paths.tmp,
+        is_work_read_only=order.containment.permission == "read-only",
+        network=_network(order),
+        read_only_binds=(*programs, *shared, *borrowed),
+        binds=(conversation, *_account_binds(order, driver, account)),
+    )
+    return Placement(seat, sandbox, Path("/"))
+
+
+def _programs(order: AgentOrder, found: FoundProgram) -> tuple[Bind, ...]:
+    if found.is_movable:
+        return tuple(
+            Bind(prefix, INSTALL_DIR / str(index) / prefix.name)
+            for index, prefix in enumerate(found.prefixes)
+            if not _is_shown(prefix)
+        )
+    wanted = (*found.prefixes, *more_prefixes(order))
+    return tuple(_fixed(order, prefix) for prefix in wanted if not _is_shown(prefix))
+
+
+def _fixed(order: AgentOrder, prefix: Path) -> Bind:
+    """A directory that must be seen where it is, which the work tree and HOME leave free."""
+    for taken in (WORK_DIR, HOME_DIR, TMP_DIR):
+        if PurePosixPath(prefix).is_relative_to(taken):
+            raise EnvironmentProblemError(
+                f"agent {order.agent.name}: {prefix} cannot be shown in the sandbox, where "
+                f"{taken} is the agent's own.",
+                hint="Install the program somewhere else, for instance below /opt.",
+            )
+    return Bind.at_same_path(prefix)
+
+
+def _account_binds(order: AgentOrder, driver: Driver, account: Path | None) -> tuple[Bind, ...]:
+    """The account's directory, writable for tokens that rotate; this task's sessions over it."""
+    if account is None:
+        return ()
+    folder = driver.login.sessions_folder
+    if folder is None:
+        keys = " or ".join(driver.login.key_variables)
+        raise EnvironmentProblemError(
+            f"agent {order.agent.name}: a login of {driver.name} in {account} has not been shown "
+            "to work in the sandbox.",
+            hint=f"Set {keys}, or run with --sandbox off.",
+        )
+    sessions = order.paths.conversation / STATE_FOLDER / folder
+    return (Bind(account, ACCOUNT_DIR), Bind(sessions, ACCOUNT_DIR / folder))
+
+
+def _network(order: AgentOrder) -> Literal["open", "none"]:
+    match order.containment.network:
+        case "open":
+            return "open"
+        case "none":
+            return "none"
+        case other:
+            raise BadInputError(f"no network {other!r} for agents. Known: open, none.")
+
+
+def _is_shown(prefix: Path) -> bool:
+    return any(PurePosixPath(prefix).is_relative_to(shown) for shown in PROGRAM_DIRS)
+
+
+def _moved(argument: str, moves: dict[Path, PurePosixPath]) -> str:
+    for source, target in moves.items():
+        if argument == str(source) or argument.startswith(f"{source}/"):
+            return str(target) + argument[len(str(source)) :]
+    return argument
+
+
+def needed_folders(placement: Placement, order: AgentOrder, login: Login) -> Iterable[Path]:
+    """Directories of the host that must exist before the start."""
+    state = order.paths.conversation / STATE_FOLDER
+    yield state
+    if placement.seat.account is not None and login.sessions_folder is not None:
+        yield state / login.sessions_folder
