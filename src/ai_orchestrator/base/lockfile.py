@@ -40,6 +40,21 @@ def acquire(path: Path) -> Held | None:
     return Held(path, fd)
 
 
+def is_held(path: Path) -> bool:
+    """Another process holds the lock. Asked by sharing it for a moment, which bars no reader."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(fd)
+    return False
+
+
 def holder(path: Path) -> dict[str, str | int] | None:
     """What the present or last holder wrote, None where nothing readable is there."""
     try:

@@ -13,7 +13,7 @@ from pathlib import Path
 from ai_orchestrator.base.background import start_in_background
 from ai_orchestrator.base.clock import SystemClock
 from ai_orchestrator.base.errors import EnvironmentProblemError, UnreachableError
-from ai_orchestrator.base.lockfile import acquire, holder
+from ai_orchestrator.base.lockfile import acquire, holder, is_held
 from ai_orchestrator.client.backend import HttpBackend
 from ai_orchestrator.client.transport import UnixTransport
 from ai_orchestrator.model.task import ServerInfo
@@ -66,12 +66,14 @@ class LocalRunner:
         return self.transport(), self._start()
 
     def _answers_fast(self) -> bool:
-        """The lock's holder is of this release and alive: one file to read instead of a request."""
+        """The lock is held by a runner of this release: a file to read instead of a request.
+
+        The lock itself is asked, not the pid, which may be a zombie's or another program's by now.
+        """
         info = holder(self.data_dir / "lock")
         if info is None or info.get("release") != self.release or not self.socket.exists():
             return False
-        pid = info.get("pid")
-        return isinstance(pid, int) and _is_alive(pid)
+        return is_held(self.data_dir / "lock")
 
     def _make_room(self, info: ServerInfo) -> None:
         """Has a runner of an older release leave: at a step boundary, or interrupted in the end."""

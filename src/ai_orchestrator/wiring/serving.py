@@ -9,6 +9,7 @@ import os
 import signal
 import socket
 import threading
+import time
 from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +25,8 @@ from ai_orchestrator.wiring.server import Server, ServerSettings, build_server
 DRAIN_S = 30.0
 """After TERM: steps that have not ended by then are interrupted, which loses nothing finished."""
 START_LIMIT_S = 30.0
+LOCK_PATIENCE_S = 1.0
+"""Clients look at the lock for a moment; a runner that starts just then must not give up."""
 log = logging.getLogger(__name__)
 
 
@@ -39,8 +42,11 @@ class Serving:
 def own(data_dir: Path) -> Held:
     """The data directory's lock. Raises `ConflictError` that names who holds it."""
     data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    held = acquire(data_dir / "lock")
-    if held is None:
+    deadline = SystemClock().monotonic_s() + LOCK_PATIENCE_S
+    while (held := acquire(data_dir / "lock")) is None:
+        if SystemClock().monotonic_s() < deadline:
+            time.sleep(0.01)
+            continue
         info = holder(data_dir / "lock") or {}
         raise ConflictError(
             f"{data_dir} is owned by the runner with pid {info.get('pid', 'unknown')}.",

@@ -61,9 +61,14 @@ class AgentStepCompiler:
         )
 
     def permission(self, step: PlacedStep) -> Permission:
-        """What the step may do; `read-only` for a task or prompt that does not exist."""
+        """What the step may do: as it says, else as its prompt, else as its task."""
+        task = self.prompts.get(step.doc.task or "")
         prompt = self.prompts.get(step.doc.prompt or step.doc.task or "")
-        return step.doc.permission or ("read-only" if prompt is None else prompt.permission)
+        if step.doc.permission is not None or task is None:
+            return step.doc.permission or "read-only"
+        if prompt is None or prompt.task.asks != task.task.asks:
+            return task.permission
+        return prompt.permission
 
     def _are_known(self, step: PlacedStep, task: str, prompt: str) -> bool:
         for key, name in (("task", task), ("prompt", prompt)):

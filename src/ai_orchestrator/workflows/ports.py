@@ -137,6 +137,10 @@ class Trees(Protocol):
         """
         ...
 
+    async def close_tree(self, task_id: str, task_attempt: int, source: RepositorySource) -> None:
+        """Gives the checkouts and ports of an ended attempt back; its commits and refs stay."""
+        ...
+
     async def equip(
         self,
         task_id: str,

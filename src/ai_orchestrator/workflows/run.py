@@ -142,6 +142,7 @@ async def _close(
         fields["verified_tree"] = progress.head_tree if is_verified else None
     world.open_trees.pop(workflow_id(facts.task_id, facts.task_attempt), None)
     world.positions.known.pop(facts.task_id, None)
+    await world.trees.close_tree(facts.task_id, facts.task_attempt, facts.source)
     await world.archive.forget_credentials(facts.task_id)
     await world.records.set_state(
         facts.task_id,

@@ -67,7 +67,7 @@ def without_faults(document: Mapping[str, Any], faults: Iterable[Fault]) -> dict
     pruned = copy.deepcopy(dict(document))
     for fault in faults:
         keys = _prunable(document, fault.keys)
-        if len(keys) < 2 or (len(keys) == 2 and keys[0] in _NAMED_SECTIONS):
+        if not keys or (len(keys) <= 2 and keys[0] in _NAMED_SECTIONS):
             return None
         _remove(pruned, keys)
     return pruned

@@ -136,6 +136,14 @@ class GitTrees:
             return None
         return self._task_tree(layout, self._mirror(source), answer.stdout.decode().strip())
 
+    async def close_tree(self, task_id: str, task_attempt: int, source: RepositorySource) -> None:
+        """The attempt's checkouts and ports are free; commits, refs and conversations stay."""
+        tree = await self.find(task_id, task_attempt, source)
+        if tree is not None:
+            await self.release(tree)
+        claims = PortClaims(self.layout.port_claims)
+        await asyncio.to_thread(claims.release, task_id)
+
     async def release(self, tree: GitTaskTree) -> None:
         """The checkouts are no longer needed; commits, refs and conversations stay."""
         await tree.release(TreePool(tree.mirror.directory, self.trash))

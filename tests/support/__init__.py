@@ -1,0 +1,1 @@
+"""What several test packages share: repositories, configurations, servers that can be killed."""
