@@ -24,6 +24,7 @@ import os
 import select
 import signal
 import socket
+import struct
 import sys
 
 from ai_orchestrator.base import cgroup, descendants, signal_pipe
@@ -34,6 +35,7 @@ LEASE_TICKS = 5
 """The lease is this many silent ticks; the owner beats twice per tick."""
 _ENDING_LIMIT_S = KILL_LIMIT_S + 2.0
 _FDS_LIMIT = 253
+_FD = struct.Struct("i")
 _ORPHAN_ROUNDS = 100
 _ORPHAN_PAUSE_MS = 20
 
@@ -92,9 +94,7 @@ class Guardian:
     def _heed_owner(self) -> bool:
         """Take one message; False when the owner is gone."""
         try:
-            message, fds, _, _ = socket.recv_fds(
-                self._owner, wire.MESSAGE_LIMIT_BYTES, _FDS_LIMIT, socket.MSG_CMSG_CLOEXEC
-            )
+            message, fds = _receive(self._owner)
         except ConnectionError:
             return False
         if message == wire.SPAWN:
@@ -111,6 +111,8 @@ class Guardian:
             if len(child_fds) != len(request.numbers):
                 os.write(control, _failure("descriptors", errno.EMFILE))
                 return
+            fds.remove(payload)
+            os.close(payload)
             self._fork(request, control, child_fds)
         finally:
             for fd in fds:
@@ -195,6 +197,22 @@ class Guardian:
     def _keeper_entries(self) -> list[descendants.Entry]:
         found = (descendants.read_entry(pid) for pid in self._keepers)
         return [entry for entry in found if entry is not None]
+
+
+def _receive(owner: socket.socket) -> tuple[bytes, list[int]]:
+    """A message and its descriptors, closed on exec.
+
+    `socket.recv_fds` drops the flag that does so (seen in Python 3.11): programs would inherit
+    the socket of their tree, and its end would never be seen.
+    """
+    room = socket.CMSG_SPACE(_FDS_LIMIT * _FD.size)
+    message, extra, _, _ = owner.recvmsg(wire.MESSAGE_LIMIT_BYTES, room, socket.MSG_CMSG_CLOEXEC)
+    fds: list[int] = []
+    for level, kind, data in extra:
+        if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
+            whole = data[: len(data) - len(data) % _FD.size]
+            fds += [fd for (fd,) in _FD.iter_unpack(whole)]
+    return message, fds
 
 
 def _failure(stage: str, number: int) -> bytes:

@@ -80,6 +80,8 @@ class TreeLink:
     control: socket.socket
     started: Future[Started | Failed | Lost] = field(default_factory=Future)
     ended: Future[Ended | Failed | Lost] = field(default_factory=Future)
+    is_adopted: bool = False
+    """A keeper has taken it: if it does not start now, that is not the guardian's fault."""
 
     def __post_init__(self) -> None:
         """Make the futures immune to the cancellation of one who waits: others may wait too."""
@@ -138,16 +140,14 @@ class GuardianLink:
         `OSError`s when there are no descriptors or the guardian is gone.
         """
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        try:
-            tree = TreeLink(name, request.tree, ours)
+        tree = TreeLink(name, request.tree, ours)
+        with theirs:
             self._register(tree)
             try:
                 self._send_request(request, theirs, child_fds)
             except OSError:
                 self._forget(tree)
                 raise
-        finally:
-            theirs.close()
         return tree
 
     def _send_request(
@@ -162,8 +162,14 @@ class GuardianLink:
         finally:
             os.close(payload)
 
-    def abandon_guardian(self) -> None:
-        """Kill a guardian that does not answer; the rest follows as when it had been killed."""
+    def give_up(self, tree: TreeLink) -> None:
+        """End a tree that does not start, and the guardian when that is who does not answer."""
+        tree.disown()
+        if not tree.is_adopted:
+            self._kill_guardian()
+
+    def _kill_guardian(self) -> None:
+        """The rest follows as if somebody else had done it."""
         self._process.kill()
 
     def close(self) -> None:
@@ -173,7 +179,7 @@ class GuardianLink:
             self._owner.shutdown(socket.SHUT_WR)
         self._thread.join(ENDING_LIMIT_S)
         if self._thread.is_alive():
-            self.abandon_guardian()
+            self._kill_guardian()
             self._thread.join(ENDING_LIMIT_S)
 
     # The thread
@@ -211,13 +217,16 @@ class GuardianLink:
     def _heed(self, tree: TreeLink) -> None:
         try:
             message = tree.control.recv(wire.MESSAGE_LIMIT_BYTES)
-        except OSError:
-            message = b""
+        except ConnectionResetError:
+            return  # it closed with a STOP unread; told once, and before what it had sent
         if not message:
             self._forget(tree)
             self._start_burial(tree)
             return
         kind, a, b, c, d = wire.unpack_report(message)
+        if kind == wire.ADOPTED:
+            tree.is_adopted = True
+            return
         if kind == wire.STARTED:
             tree.started.set_result(Started(a))
             return
@@ -284,6 +293,7 @@ class GuardianLink:
         fd = tree.control.fileno()
         with self._lock:
             if not self._is_open:
+                tree.control.close()
                 raise BrokenPipeError(errno.EPIPE, "the guardian has gone")
             self._trees[fd] = tree
             self._poll.register(fd, select.EPOLLIN)

@@ -5,8 +5,8 @@ Three parties, two kinds of Unix SOCK_SEQPACKET sockets, so that every message a
 - owner -> guardian: `BEAT`, or `SPAWN` with descriptors: a memfd that holds the encoded request
   (argv and environment may be megabytes, a datagram may not), the tree's own socket, and what the
   child gets as 0, 1, 2 and up.
-- owner <-> keeper, one socket per tree: `STOP` down; `STARTED`, `FAILED`, `ENDED` up. End of file
-  from the owner means that the tree has lost its owner.
+- owner <-> keeper, one socket per tree: `STOP` down; `ADOPTED`, then `STARTED` and `ENDED` or
+  `FAILED` up. End of file from the owner means that the tree has lost its owner.
 
 Both sides are of one release and one machine; the form has no version. Imported by the guardian,
 so it imports next to nothing.
@@ -30,6 +30,7 @@ _HEAD = struct.Struct("<III")
 STARTED = 1
 FAILED = 2
 ENDED = 3
+ADOPTED = 4
 
 STAGES = ("containment", "descriptors", "directory", "program")
 """`command.Stage` by number, for FAILED."""
@@ -87,7 +88,8 @@ def _name_and_value(text: bytes) -> tuple[bytes, bytes]:
 def pack_report(kind: int, a: int = 0, b: int = 0, c: int = 0, d: int = 0) -> bytes:
     """A report of a keeper.
 
-    STARTED: pid. FAILED: index in `STAGES`, errno. ENDED: wait status, leftovers, why, survivors.
+    ADOPTED: nothing. STARTED: pid. FAILED: index in `STAGES`, errno. ENDED: wait status,
+    leftovers, why, survivors.
     """
     return _REPORT.pack(kind, a, b, c, d)
 

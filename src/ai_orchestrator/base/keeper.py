@@ -65,6 +65,7 @@ class Keeper:
 
     def run(self) -> None:
         """Start the tree, wait for its end, end what is left of it, report. Never raises late."""
+        self._report(wire.pack_report(wire.ADOPTED))
         become_subreaper(b"aio-keeper")
         failure = self._launch()
         if failure is not None:

@@ -18,7 +18,7 @@ import sys
 import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Literal, assert_never
+from typing import Literal, Self
 
 from ai_orchestrator.base import cgroup, descendants
 from ai_orchestrator.base.clock import SystemClock
@@ -66,12 +66,16 @@ DEFAULT_LEASE_S = 5.0
 tasks, and longer than a busy disk or a long call that holds the interpreter keeps us from beating.
 """
 
+LEASE_MINIMUM_S = 0.5
+"""Below this a thread that merely waits its turn on a busy machine would cost all trees."""
+
 START_LIMIT_S = 30.0
 """A guardian that has not answered by then is stopped or broken: it is killed and replaced."""
 
 _BUSY = (errno.EAGAIN, errno.ETOOMANYREFS)
 _GONE = (errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN)
 _BUSY_PAUSE_S = 0.005
+_START_TRIES = 3
 _KILL_PAUSE_S = 0.005
 _KILL_ROUNDS = round(KILL_LIMIT_S / _KILL_PAUSE_S)
 
@@ -100,6 +104,8 @@ class GuardedSpawner:
     """
 
     def __init__(self, *, lease_s: float = DEFAULT_LEASE_S, containment: Choice = "auto") -> None:
+        if lease_s < LEASE_MINIMUM_S:
+            raise InternalError(f"a lease of {lease_s} s is below {LEASE_MINIMUM_S} s")
         self._lease_s = lease_s
         self._choice: Choice = containment
         self._token = os.urandom(6).hex()
@@ -113,29 +119,32 @@ class GuardedSpawner:
         """The running command; its program has been found and executed.
 
         Raises `SpawnError` where it cannot be started, `GuardianLostError` when the guardian
-        ended meanwhile (nothing runs then; the next call starts a new one).
+        ended while it was starting (nothing runs then; the next call starts a new one).
         """
-        link, tree, streams = await self._request(command)
+        why = ""
+        for _ in range(_START_TRIES):
+            link, tree, streams = await self._request(command)
+            match await self._answer(link, tree):
+                case Started(pid):
+                    return GuardedProcess(pid, tree, streams)
+                case Failed(stage, number):
+                    raise spawn_error(command, STAGES[stage], number)
+                case Lost(why) if tree.is_adopted:
+                    raise guardian_lost(command.tree, why)
+                case Lost(why):  # it ended with the request unread: nothing of it has run
+                    continue
+        raise guardian_lost(command.tree, f"{_START_TRIES} guardians ended at once. {why}")
+
+    async def _answer(self, link: GuardianLink, tree: TreeLink) -> Started | Failed | Lost:
         try:
             async with asyncio.timeout(START_LIMIT_S):
-                answer = await asyncio.wrap_future(tree.started)
+                return await asyncio.wrap_future(tree.started)
         except TimeoutError as error:
-            link.abandon_guardian()
-            raise guardian_lost(
-                command.tree, f"it did not answer within {START_LIMIT_S:g} s"
-            ) from error
+            link.give_up(tree)
+            raise guardian_lost(tree.name, f"no start within {START_LIMIT_S:g} s") from error
         except asyncio.CancelledError:
             tree.disown()
             raise
-        match answer:
-            case Started(pid):
-                return GuardedProcess(pid, tree, streams)
-            case Failed(stage, number):
-                raise spawn_error(command, STAGES[stage], number)
-            case Lost(why):
-                raise guardian_lost(command.tree, why)
-            case _:
-                assert_never(answer)
 
     def trees(self) -> tuple[str, ...]:
         """Names of the trees that are alive, sorted."""
@@ -149,6 +158,12 @@ class GuardedSpawner:
             link = self._link
         if link is not None:
             link.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     async def _request(self, command: Command) -> tuple[GuardianLink, TreeLink, Streams]:
         """Hand the command to the guardian, waiting while that one has enough to do."""
@@ -202,21 +217,13 @@ class GuardedSpawner:
         home = self._cgroup_home()
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         diagnosis = os.memfd_create("guardian-stderr", os.MFD_CLOEXEC)
-        package_root = str(Path(__file__).resolve().parents[2])
-        with theirs:
-            process = subprocess.Popen(
-                [
-                    *(sys.executable, "-I", "-S", "-c", _BOOT, package_root),
-                    *(str(theirs.fileno()), str(round(self._lease_s * 1000)), home or ""),
-                ],
-                pass_fds=(theirs.fileno(),),
-                start_new_session=True,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=diagnosis,
-                cwd="/",
-                env={},
-            )
+        try:
+            with theirs:
+                process = _popen_guardian(theirs, diagnosis, self._lease_s, home)
+        except BaseException:
+            ours.close()
+            os.close(diagnosis)
+            raise
         return GuardianLink(process, ours, diagnosis, home, self._lease_s, SystemClock())
 
     def _cgroup_home(self) -> str | None:
@@ -228,6 +235,23 @@ class GuardedSpawner:
                 raise EnvironmentProblemError(found.reason, hint="Use containment 'walk' or auto.")
             return None
         return f"{found.path}/{cgroup.HOME_PREFIX}{self._token}-{self._generation}"
+
+
+def _popen_guardian(
+    socket_of_owner: socket.socket, diagnosis: int, lease_s: float, home: str | None
+) -> subprocess.Popen[bytes]:
+    package_root = str(Path(__file__).resolve().parents[2])
+    arguments = (str(socket_of_owner.fileno()), str(round(lease_s * 1000)), home or "")
+    return subprocess.Popen(
+        [sys.executable, "-I", "-S", "-c", _BOOT, package_root, *arguments],
+        pass_fds=(socket_of_owner.fileno(),),
+        start_new_session=True,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=diagnosis,
+        cwd="/",
+        env={},
+    )
 
 
 class DirectSpawner:
@@ -252,7 +276,7 @@ class DirectSpawner:
             finally:
                 streams.close_child_ends()
         except OSError as error:
-            is_directory = error.filename == os.fspath(command.cwd)
+            is_directory = str(error.filename) == str(command.cwd)  # subprocess says which it was
             stage: Stage = "directory" if is_directory else "program"
             raise spawn_error(command, stage, error.errno or 0) from error
 

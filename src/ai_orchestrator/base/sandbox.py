@@ -104,6 +104,13 @@ class Sandbox:
     binds: tuple[Bind, ...] = ()
     """Writable, for instance an account's directory at its place in HOME."""
 
+    def __post_init__(self) -> None:
+        """Raise `InternalError` for a bind that would hide the work tree, HOME or TMPDIR."""
+        for bind in (*self.read_only_binds, *self.binds):
+            for place in (WORK_DIR, HOME_DIR, TMP_DIR):
+                if place.is_relative_to(bind.target):
+                    raise InternalError(f"a bind at {bind.target} would hide {place}")
+
 
 @dataclass(frozen=True, slots=True)
 class HostLayout:
@@ -163,8 +170,10 @@ def _separation(network: Literal["open", "none"]) -> Iterable[str]:
     # shared memory with others. UTS: it can't rename the machine. Cgroup: no paths of the host's;
     # "try", since kernels without it lose nothing else.
     yield from ("--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try")
+    # Network: a loopback of its own, which leads nowhere; without it, all that this machine can
+    # reach, its services on loopback and abstract Unix sockets included.
     if network == "none":
-        yield "--unshare-net"  # a loopback of its own, which leads nowhere
+        yield "--unshare-net"
     # The kernel kills the sandbox with the keeper that started it, whatever else fails.
     yield "--die-with-parent"
     # No controlling terminal: a program could type into it (TIOCSTI).
