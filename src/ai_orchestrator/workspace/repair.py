@@ -12,6 +12,7 @@ import errno
 import os
 import stat
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from ai_orchestrator.base.errors import PermanentError
@@ -31,31 +32,34 @@ def make_accessible(root: Path) -> None:
     Follows no link. Raises `UnrecordableTreeError` for paths beyond the system's limit, and for
     what is not ours.
     """
-    waiting = [str(root)]
-    try:
+    with _explained():
+        waiting = [str(root)]
         while waiting:
             directory = waiting.pop()
             _allow(directory, os.lstat(directory).st_mode, 0o700)
-            for entry in _entries(directory):
-                if entry.is_dir(follow_symlinks=False):
-                    waiting.append(entry.path)
-                elif not entry.is_symlink():
-                    _settle_file(entry)
+            with os.scandir(directory) as entries:
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False):
+                        waiting.append(entry.path)
+                    elif not entry.is_symlink():
+                        _settle_file(entry)
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """What the system refuses, as an error about the tree."""
+    try:
+        yield
     except PermissionError as error:
         raise UnrecordableTreeError(
             f"The agent left files that belong to another user: {error.filename}."
         ) from error
-
-
-def _entries(directory: str) -> Iterator[os.DirEntry[str]]:
-    try:
-        with os.scandir(directory) as entries:
-            yield from entries
     except OSError as error:
         if error.errno != errno.ENAMETOOLONG:
             raise
         raise UnrecordableTreeError(
-            f"The agent left folders nested deeper than paths can be long: {directory[:200]}…"
+            f"The agent left folders nested deeper than paths can be long: "
+            f"{str(error.filename)[:200]}…"
         ) from error
 
 
@@ -84,12 +88,14 @@ def strip_repositories(tree: Path, folders: Iterable[str], trash: Trash) -> list
 
 def _strip_below(tree: Path, start: Path, trash: Trash) -> list[str]:
     found, waiting = list[Path](), [start]
-    while waiting:
-        for entry in _entries(str(waiting.pop())):
-            if entry.name == ".git":
-                found.append(Path(entry.path))
-            elif entry.is_dir(follow_symlinks=False):
-                waiting.append(Path(entry.path))
+    with _explained():
+        while waiting:
+            with os.scandir(waiting.pop()) as entries:
+                for entry in entries:
+                    if entry.name == ".git":
+                        found.append(Path(entry.path))
+                    elif entry.is_dir(follow_symlinks=False):
+                        waiting.append(Path(entry.path))
     for path in found:
         trash.discard(path)
     return [str(path.relative_to(tree)) for path in found]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from ai_orchestrator.base.errors import ConflictError, InternalError
@@ -14,28 +13,17 @@ from ai_orchestrator.model.task import Diff
 from ai_orchestrator.workspace import agent_git
 from ai_orchestrator.workspace.diff import Totals, parse_changes, read_changes, read_diff, totals
 from ai_orchestrator.workspace.git import CHECKOUT_TIMEOUT_S, Call, Place, check_commit, failure
-from ai_orchestrator.workspace.git_client import GitClient, together
+from ai_orchestrator.workspace.git_client import together
 from ai_orchestrator.workspace.layout import AttemptLayout
-from ai_orchestrator.workspace.mirror import EMPTY_ROOT, Mirror
+from ai_orchestrator.workspace.mirror import EMPTY_ROOT
 from ai_orchestrator.workspace.overlay import checked_path, compose
 from ai_orchestrator.workspace.pool import TreePool
-from ai_orchestrator.workspace.removal import Trash
 from ai_orchestrator.workspace.repair import UnrecordableTreeError
-from ai_orchestrator.workspace.work_tree import Ground, WorkTree
+from ai_orchestrator.workspace.work_tree import Ground, Home, WorkTree
 
 _PATCH = ("diff-tree", "-r", "-p", "-M", "--full-index", "--no-ext-diff", "--no-textconv")
 _FILE_KINDS = (b"100", b"120")
 """Beginnings of the modes of files and of links; others are submodules and folders."""
-
-
-@dataclass(frozen=True, slots=True)
-class Home:
-    """What a task tree stands on."""
-
-    layout: AttemptLayout
-    mirror: Mirror
-    git: GitClient
-    trash: Trash
 
 
 class GitTaskTree:
@@ -48,8 +36,8 @@ class GitTaskTree:
         self._trash = home.trash
         self._base = check_commit(base)
         self._place = Place(home.layout.repository)
-        self.tree = WorkTree(home.git, _ground(home.layout), home.trash, base)
-        self._clean = WorkTree(home.git, _clean_ground(home.layout), home.trash, base)
+        self.tree = WorkTree(home, _ground(home.layout), base)
+        self._clean = WorkTree(home, _clean_ground(home.layout), base)
         self._tree_lock = asyncio.Lock()
         self._clean_lock = asyncio.Lock()
         self._tree_ids: dict[str, str] = {}

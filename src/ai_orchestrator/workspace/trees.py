@@ -34,7 +34,12 @@ from ai_orchestrator.workspace.source import (
     require_clean,
     resolve_name,
 )
-from ai_orchestrator.workspace.task_tree import GitTaskTree, Home
+from ai_orchestrator.workspace.task_tree import GitTaskTree
+from ai_orchestrator.workspace.work_tree import Home
+
+HANG_S = 20.0
+"""A guess: recording 20,000 files takes 0.1 s, and 1 s on a busy disk. A pipe in the place of a
+file that git reads holds it for ever; a second, patient try follows when such things are gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +52,10 @@ class Fetching:
 
 
 class GitTrees:
-    """Fits `workflows.ports.Trees`. Close it: it owns a thread that removes files."""
+    """Fits `workflows.ports.Trees`. Close it: it owns a thread that removes files.
+
+    `hang_s`: when recording a tree is taken to hang; to be raised where disks are slow.
+    """
 
     def __init__(
         self,
@@ -56,11 +64,13 @@ class GitTrees:
         *,
         path_env: str,
         fetching: Fetching | None = None,
+        hang_s: float = HANG_S,
     ) -> None:
         self.layout = DataLayout(data_dir)
         self.trash = Trash(self.layout.trash)
         self._git = GitClient(spawner, path_env=path_env)
-        self._fetching = fetching or Fetching()
+        self._fetching = Fetching() if fetching is None else fetching
+        self._hang_s = hang_s
 
     async def resolve(self, source: RepositorySource) -> str:
         """The commit that the source names now, in our mirror.
@@ -156,7 +166,7 @@ class GitTrees:
         return Mirror(self.layout.mirror(source), self._git, self.trash)
 
     def _task_tree(self, layout: AttemptLayout, mirror: Mirror, base: str) -> GitTaskTree:
-        return GitTaskTree(Home(layout, mirror, self._git, self.trash), base)
+        return GitTaskTree(Home(layout, mirror, self._git, self.trash, self._hang_s), base)
 
     async def _resolve_path(self, mirror: Mirror, source: RepositorySource, path: Path) -> str:
         state = await self.inspect(path)

@@ -26,6 +26,8 @@ from ai_orchestrator.workspace.git import (
     read_lines,
 )
 from ai_orchestrator.workspace.git_client import GitClient
+from ai_orchestrator.workspace.layout import AttemptLayout
+from ai_orchestrator.workspace.mirror import Mirror
 from ai_orchestrator.workspace.removal import Trash
 from ai_orchestrator.workspace.repair import (
     UnrecordableTreeError,
@@ -59,13 +61,26 @@ class Ground:
         return self.index.with_name(f"{self.index.name}.lock")
 
 
+@dataclass(frozen=True, slots=True)
+class Home:
+    """What a task tree stands on."""
+
+    layout: AttemptLayout
+    mirror: Mirror
+    git: GitClient
+    trash: Trash
+    hang_s: float
+    """When recording the agent's tree is taken to hang on something strange in it."""
+
+
 class WorkTree:
     """A checkout. One call at a time."""
 
-    def __init__(self, git: GitClient, ground: Ground, trash: Trash, base: str) -> None:
+    def __init__(self, home: Home, ground: Ground, base: str) -> None:
         self.ground = ground
-        self._git = git
-        self._trash = trash
+        self._git = home.git
+        self._trash = home.trash
+        self._hang_s = home.hang_s
         self._base = base
         self._place = Place(ground.repository, ground.tree, ground.index)
 
@@ -102,7 +117,7 @@ class WorkTree:
 
         Raises `UnrecordableTreeError` when what an agent left cannot be recorded.
         """
-        answer = await self._try(recording())
+        answer = await self._try(replace(recording(), timeout_s=self._hang_s))
         for _ in range(_REPAIRS):
             if answer.is_success:
                 return answer.stdout.decode().strip()
@@ -119,8 +134,8 @@ class WorkTree:
 
         None when something is unusual: then nothing was recorded, and `record` must be asked.
         """
-        text = message.encode(errors="backslashreplace")
-        answer = await self._try(stepping(ref, parent, old_tree, text))
+        chain = stepping(ref, parent, old_tree, message.encode(errors="backslashreplace"))
+        answer = await self._try(replace(chain, timeout_s=self._hang_s))
         if not answer.is_success or answer.is_truncated:
             return None
         tree, commit, difference = answer.stdout.split(b"\n", 2)
