@@ -24,9 +24,12 @@ def read_small_file(path: Path, *, limit_bytes: int = CONFIG_LIMIT_BYTES) -> byt
         raise NotFoundError(f"There is no file {path}.") from error
     except OSError as error:
         raise BadInputError(f"The file {path} cannot be read: {error.strerror}.") from error
-    with os.fdopen(descriptor, "rb") as file:
+    try:
         _refuse_unless_small(os.fstat(descriptor), path, limit_bytes)
-        data = file.read(limit_bytes + 1)
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            data = file.read(limit_bytes + 1)
+    finally:
+        os.close(descriptor)
     if len(data) > limit_bytes:
         raise _too_long(path, len(data), limit_bytes)
     return data
