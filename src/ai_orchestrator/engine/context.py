@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
@@ -13,12 +14,17 @@ from ai_orchestrator.base.errors import InternalError, OrchestratorError
 from ai_orchestrator.engine.journal import JournalObserver
 
 T = TypeVar("T")
+log = logging.getLogger(__name__)
 
 
 class StepFailedError(InternalError):
     """A step's action raised; the journal keeps that, so a replay fails in the same way."""
 
     code = "step-failed"
+
+    def __init__(self, message: str, *, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code  # of what was raised: tells a lack of the machine from a defect
 
 
 class DrainGate:
@@ -79,7 +85,7 @@ class EngineContext:
         outcome = await DBOS.run_step_async({"name": name, "preemptible": is_preemptible}, act)
         self._observe("recorded", self._workflow_id, name)
         if "failed" in outcome:
-            raise StepFailedError(f"step {name}: {outcome['failed']}")
+            raise StepFailedError(f"step {name}: {outcome['failed']}", exit_code=outcome["exit"])
         return msgspec.convert(outcome["value"], returns, strict=False)
 
 
@@ -91,7 +97,8 @@ async def _outcome_of(action: Callable[[], Awaitable[T]]) -> dict[str, Any]:
     try:
         value = await action()
     except OrchestratorError as error:
-        return {"failed": str(error), "code": error.code}
-    except Exception as error:  # noqa: BLE001  # top of a step: becomes the step's outcome
-        return {"failed": f"{type(error).__name__}: {error}", "code": "internal"}
+        return {"failed": str(error), "exit": error.exit_code}
+    except Exception as error:  # top of a step: becomes the step's outcome
+        log.exception("a step raised")
+        return {"failed": f"{type(error).__name__}: {error}", "exit": InternalError.exit_code}
     return {"value": msgspec.to_builtins(value)}

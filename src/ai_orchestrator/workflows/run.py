@@ -12,7 +12,7 @@ from typing import assert_never
 
 from ai_orchestrator.base.errors import OrchestratorError
 from ai_orchestrator.model.ids import final_ref, workflow_id
-from ai_orchestrator.model.states import OutcomeCode, TaskState
+from ai_orchestrator.model.states import ExitCode, OutcomeCode, TaskState
 from ai_orchestrator.model.workflow import AgentStep, ParallelStep, ScriptStep
 from ai_orchestrator.workflows.agent_step import AgentStepOrder, run_agent_step
 from ai_orchestrator.workflows.check_step import CheckOrder, check_head
@@ -36,9 +36,10 @@ async def run_task(context: DurableContext, world: World, task_id: str, task_att
     facts = await world.archive.facts(task_id, task_attempt)
     try:
         finish, progress = await _run(context, world, facts)
-    except (OrchestratorError, OSError, ValueError, RuntimeError, LookupError) as error:
-        finish = Finish(OutcomeCode.INTERNAL, is_success=False, reason=str(error))
-        progress = None
+    except OrchestratorError as error:
+        is_of_machine = error.exit_code == ExitCode.ENVIRONMENT
+        outcome = OutcomeCode.ENVIRONMENT if is_of_machine else OutcomeCode.INTERNAL
+        finish, progress = Finish(outcome, is_success=False, reason=str(error)), None
     await context.step("close", partial(_close, world, facts, finish, progress), Closed)
 
 
