@@ -42,7 +42,8 @@ class Toolchain:
 
 def find_toolchain(path_env: str, programs: Sequence[str]) -> Toolchain:
     """The folders that the programs, and what they call from the PATH, need."""
-    folders = [Path(part) for part in path_env.split(os.pathsep) if part.startswith("/")]
+    parts = (part for part in path_env.split(os.pathsep) if part.startswith("/"))
+    folders = [Path(os.path.normpath(part)) for part in parts]
     for program in programs:
         found = shutil.which(program, path=path_env)
         if found is not None:

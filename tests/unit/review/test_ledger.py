@@ -47,10 +47,15 @@ def test_finding_raised_again_in_other_words_is_recurring() -> None:
 
 
 def test_first_wording_coming_back_is_the_same_entry() -> None:
-    """An entry is known by its first words as well as by its latest."""
-    ledger = review(review((), ZERO, iteration=1), ZERO_AGAIN, iteration=2)
-    ledger = review(ledger, ZERO, iteration=3)
-    assert (states(ledger), ledger[0].times_raised) == (["recurring"], 3)
+    """An entry is known by its first words as well as by its latest, however far they are apart."""
+    first, second, third = (
+        Finding(Severity.HIGH, claim, "core.py")
+        for claim in ("alpha beta gamma delta", "gamma delta kappa zeta", "kappa zeta theta iota")
+    )
+    ledger: tuple[LedgerEntry, ...] = ()
+    for iteration, finding in enumerate((first, second, third, first), start=1):
+        ledger = review(ledger, finding, iteration=iteration)
+    assert (states(ledger), ledger[0].times_raised) == (["recurring"], 4)
 
 
 def test_finding_not_raised_again_is_fixed() -> None:

@@ -37,6 +37,7 @@ def test_installation_is_shown_whole(tmp_path: Path, sign: str) -> None:
     """A program needs the libraries beside it."""
     make(tmp_path, "tool/bin/x", f"tool/{sign}")
     assert shown(f"{tmp_path}/tool/bin", tmp_path) == {"tool"}
+    assert shown(f"{tmp_path}/x/..//tool/./bin/", tmp_path) == {"tool"}
 
 
 @pytest.mark.parametrize("private", [".ssh/", ".netrc", ".bashrc", ".git/", ".env", ".aws/"])
