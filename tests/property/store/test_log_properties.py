@@ -131,10 +131,10 @@ def test_stored_data_is_short_and_can_be_read(
     assert type(read) is type(data)
     if not fitted.wholes and isinstance(data, AgentTextData):
         assert isinstance(read, AgentTextData)
-        assert len(read.text) == len(data.text)
+        assert len(read.text) == len(Redactor().redact(data.text))
 
 
-@given(st.lists(st.one_of(st.text("ab ü1-sk", max_size=12), st.none()), max_size=200))
+@given(st.lists(st.one_of(st.text("ab ü-sk", max_size=12), st.none()), max_size=200))
 @settings(max_examples=100, deadline=None)
 def test_batcher_keeps_text_and_order(pieces: list[str | None]) -> None:
     """Joined or not, the text and the tool calls (None) come out in the order they came in."""
