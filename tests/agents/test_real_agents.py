@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 import pytest
-from tests.agents.conftest import CACHED, INPUT, OUTPUT, Bench
+from tests.agents.bench import DEADLINE_S, Bench, until
+from tests.agents.conftest import CACHED, INPUT, OUTPUT
 
 from ai_orchestrator.model.agent import RetrySeen, SandboxMode, ToolSeen
 from ai_orchestrator.model.orders import Containment
@@ -18,7 +20,6 @@ pytestmark = pytest.mark.agents
 
 BOTH_WAYS = pytest.mark.parametrize("sandbox", ["required", "off"])
 LONG_SLEEP = "sleep 987.5"
-DEADLINE_S = 30.0
 
 
 async def test_a_plain_answer_comes_with_its_usage(bench: Bench) -> None:
@@ -118,7 +119,7 @@ async def test_cancelling_leaves_no_process(
     """A tool was running: neither it nor its agent is there afterwards."""
     bench = make_bench(sandbox)
     running = bench.start(f"x [[bash:{LONG_SLEEP}]]")
-    if sandbox == "off" and bench.agent != "codex":  # careful: no commands
+    if sandbox == "off" and bench.agent in ("claude", "copilot", "gemini"):  # careful: no commands
         await until(lambda: bool(bench.events))
     else:
         await until(lambda: sleepers() != [])
@@ -187,19 +188,24 @@ async def test_a_failing_model_is_overloaded(bench: Bench) -> None:
 
 def plant_traps(work: Path, seen: str) -> None:
     """Hooks and servers as a hostile repository would bring them, for each agent."""
-    work.mkdir(parents=True, exist_ok=True)
-    hook = f"touch {seen}/TRAP-hook"
-    files = {
-        ".claude/settings.json": f'{{"hooks":{{"SessionStart":[{{"hooks":[{{"type":"command","command":"{hook}"}}]}}]}}}}',
-        ".mcp.json": f'{{"mcpServers":{{"x":{{"command":"touch","args":["{seen}/TRAP-mcp"]}}}}}}',
-        ".gemini/settings.json": f'{{"mcpServers":{{"x":{{"command":"touch","args":["{seen}/TRAP-mcp"]}}}},"hooksConfig":{{"enabled":true}},"hooks":{{"SessionStart":[{{"matcher":"*","hooks":[{{"type":"command","name":"x","command":"{hook}"}}]}}]}}}}',
-        ".codex/config.toml": f'[mcp_servers.x]\ncommand = "touch"\nargs = ["{seen}/TRAP-mcp"]\n',
-        ".github/hooks/x.json": f'{{"version":1,"hooks":{{"sessionStart":[{{"type":"command","bash":"{hook}"}}]}}}}',
-        ".vscode/mcp.json": f'{{"servers":{{"x":{{"command":"touch","args":["{seen}/TRAP-mcp"]}}}}}}',
+    hook = {"type": "command", "name": "x", "command": f"touch {seen}/TRAP-hook"}
+    server = {"x": {"command": "touch", "args": [f"{seen}/TRAP-mcp"]}}
+    start = {"SessionStart": [{"matcher": "*", "hooks": [hook]}]}
+    copilot_hook = {"type": "command", "bash": f"touch {seen}/TRAP-hook"}
+    files: dict[str, object] = {
+        ".claude/settings.json": {"hooks": {"SessionStart": [{"hooks": [hook]}]}},
+        ".mcp.json": {"mcpServers": server},
+        ".gemini/settings.json": {"mcpServers": server, "hooks": start},
+        ".github/hooks/x.json": {"version": 1, "hooks": {"sessionStart": [copilot_hook]}},
+        ".vscode/mcp.json": {"servers": server},
     }
-    for name, content in files.items():
+    texts = {name: json.dumps(content) for name, content in files.items()}
+    texts[".codex/config.toml"] = (
+        f'[mcp_servers.x]\ncommand = "touch"\nargs = ["{seen}/TRAP-mcp"]\n'
+    )
+    for name, text in texts.items():
         (work / name).parent.mkdir(parents=True, exist_ok=True)
-        (work / name).write_text(content)
+        (work / name).write_text(text)
 
 
 def sleepers() -> list[psutil.Process]:
@@ -208,13 +214,6 @@ def sleepers() -> list[psutil.Process]:
     return [
         process for process in psutil.process_iter(["cmdline"]) if process.info["cmdline"] == wanted
     ]
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Returns when the condition holds; fails at the deadline."""
-    async with asyncio.timeout(DEADLINE_S):
-        while not condition():
-            await asyncio.sleep(0.05)
 
 
 async def test_a_long_answer_arrives_whole(bench: Bench) -> None:

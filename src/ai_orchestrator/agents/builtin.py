@@ -83,9 +83,8 @@ class BuiltinDriver:
             "--api": options.get("api"),
         }
         flags = tuple(f"{flag}={value}" for flag, value in chosen.items() if value is not None)
-        is_read_only = order.containment.permission == "read-only"
         return Launch(
-            argv=(*seat.program, *flags, *(("--read-only",) if is_read_only else ())),
+            argv=(*seat.program, *flags, *_permission(order, seat)),
             env={},
             stdin=prompt_bytes(order),
         )
@@ -93,3 +92,10 @@ class BuiltinDriver:
     def parser(self, run: Listening) -> StreamParser:  # noqa: ARG002  it needs nothing
         """See `Driver.parser`."""
         return JsonStream(BuiltinDialect())
+
+
+def _permission(order: AgentOrder, seat: Seat) -> tuple[str, ...]:
+    """Commands stay where the sandbox makes the tree read-only; a reviewer runs them to look."""
+    if order.containment.permission != "read-only":
+        return ()
+    return ("--read-only",) if seat.is_sandboxed else ("--read-only", "--no-run")

@@ -1,0 +1,1 @@
+"""The built-in agent: a tool loop over any model endpoint. Standard library only; starts fast."""
