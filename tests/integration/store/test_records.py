@@ -169,6 +169,29 @@ async def test_result_is_kept_for_later_steps(store: Any, step: Make) -> None:
     assert kept == '{"verdict":"approve","why":"[redacted:KEY]"}'
 
 
+async def test_results_of_a_round_are_told_by_attempt(store: Any, step: Make) -> None:
+    """Executions without a result, and those of other rounds, are left out."""
+    task_id = store.accept()
+    finish = store.records.finish_attempt
+    await finish(step(outcome="failed"), task_id, 1, [])
+    await finish(step(outcome="succeeded", attempt=2), task_id, 1, [], result="two")
+    await finish(step(outcome="succeeded", iteration=2), task_id, 1, [], result="other round")
+    assert await store.records.attempt_results(task_id, 1, "implement", 1) == {2: "two"}
+
+
+async def test_running_attempt_is_brought_up_to_date(store: Any, event: Make, step: Make) -> None:
+    """Session, model and usage are kept while it runs; an end is never overwritten."""
+    task_id = store.accept()
+    seen = step(session="s-1", model="m-1", usage=USAGE)
+    await store.records.start_attempt(step(), task_id, 1, event(task_id))
+    await store.records.update_attempt(seen, task_id, 1)
+    assert await store.records.attempts(task_id, 1, "implement", 1) == [seen]
+    done = step(outcome="interrupted", session="s-2")
+    await store.records.finish_attempt(done, task_id, 1, [])
+    await store.records.update_attempt(seen, task_id, 1)
+    assert await store.records.attempts(task_id, 1, "implement", 1) == [done]
+
+
 async def test_spend_counts_what_could_not_be_measured(store: Any, step: Make) -> None:
     """Usage is summed over task attempts; unmeasured executions are counted, not taken as zero."""
     task_id = store.accept()

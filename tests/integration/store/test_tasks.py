@@ -33,7 +33,9 @@ from ai_orchestrator.store.tasks import (
     task_with_key,
 )
 from ai_orchestrator.store.views import (
+    KnownTask,
     frozen_task,
+    known_tasks,
     list_tasks,
     resolve_task_id,
     task_summary,
@@ -258,6 +260,21 @@ async def test_unfinished_tasks_are_adopted(store: Any) -> None:
     (found,) = store.database.read(unfinished_tasks)
     assert (found.task_id, found.release, found.state) == (waiting, "0.2.0", "queued")
     assert (found.task_attempt, found.workflow_id) == (1, f"{waiting}-a1")
+
+
+async def test_garbage_collection_is_told_what_it_must_keep(store: Any) -> None:
+    """Whether each task is final, has a commit of its own, and was applied."""
+    running, changed, applied = (store.accept() for _ in range(3))
+    for task_id in (changed, applied):
+        fields = {"final_commit": "f"}
+        await store.records.set_state(task_id, TaskState.SUCCEEDED, fields=fields)
+    store.database.write(lambda c: mark_applied(c, store.log, applied, "patch"))
+    known = {task.task_id: task for task in store.database.read(known_tasks)}
+    assert known == {
+        running: KnownTask(running, is_final=False, has_changes=False, is_applied=False),
+        changed: KnownTask(changed, is_final=True, has_changes=True, is_applied=False),
+        applied: KnownTask(applied, is_final=True, has_changes=True, is_applied=True),
+    }
 
 
 def test_applied_task_says_so(store: Any) -> None:
