@@ -114,13 +114,17 @@ class Login:
     """How a vendor's account reaches its agent, for `survey` and the host."""
 
     key_variables: tuple[str, ...]
-    """Variables each of which makes the agent ready by itself."""
+    """Variables that an account may consist of: keys, and where they are valid."""
+    sufficient: tuple[str, ...]
+    """Those of them each of which makes the agent ready by itself."""
     state_variable: str | None
     """The variable that moves the vendor's state directory; None: it has none."""
     home_folder: str = ""
     """The state directory when that variable is not set, below the user's HOME."""
     login_files: tuple[str, ...] = ()
     """Files of the state directory one of which is there after the vendor's own login."""
+    login_command: str = ""
+    """The vendor's own login, what a person types."""
     sessions_folder: str | None = None
     """Folder of the state directory that holds conversations; None: a directory account of this
     vendor has not been shown to work in the sandbox."""
@@ -162,6 +166,11 @@ class Driver(Protocol):
     @property
     def exit_kinds(self) -> Mapping[int, ErrorKind]:
         """Exit codes that it uses for one kind of failure only."""
+        ...
+
+    @property
+    def install_command(self) -> str:
+        """What a person types to install it, or the empty string."""
         ...
 
     @property

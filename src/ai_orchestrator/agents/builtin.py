@@ -50,8 +50,14 @@ class BuiltinDriver:
     preparation: ClassVar[Preparation | None] = None
     known_options: ClassVar[frozenset[str]] = frozenset({"url", "api"})
     exit_kinds: ClassVar[Mapping[int, ErrorKind]] = {}
+    install_command: ClassVar[str] = ""
     login: ClassVar[Login] = Login(
-        key_variables=(URL_VARIABLE, "OPENAI_API_KEY", "ANTHROPIC_API_KEY"), state_variable=None
+        key_variables=(
+            *(URL_VARIABLE, API_VARIABLE, KEY_VARIABLE),
+            *("OPENAI_API_KEY", "OPENAI_BASE_URL", "ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL"),
+        ),
+        sufficient=(URL_VARIABLE, "OPENAI_API_KEY", "ANTHROPIC_API_KEY"),
+        state_variable=None,
     )
 
     def find(
@@ -68,7 +74,7 @@ class BuiltinDriver:
         prefix = Path(sys.base_prefix).resolve()
         python = prefix / "bin" / f"python{sys.version_info.major}.{sys.version_info.minor}"
         argv = (str(python), "-I", "-S", "-c", _BOOT, str(package))
-        return FoundProgram(argv, (prefix, package), f"{package} with {python}")
+        return FoundProgram(argv, (prefix, package), "comes with this program")
 
     def launch(self, order: AgentOrder, seat: Seat) -> Launch:
         """See `Driver.launch`."""

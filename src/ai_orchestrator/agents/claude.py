@@ -43,11 +43,19 @@ class ClaudeDriver:
     preparation: ClassVar[Preparation | None] = None
     known_options: ClassVar[frozenset[str]] = frozenset({"effort", "max_retries"})
     exit_kinds: ClassVar[Mapping[int, ErrorKind]] = {}
+    install_command: ClassVar[str] = "npm install -g @anthropic-ai/claude-code"
     login: ClassVar[Login] = Login(
-        key_variables=("ANTHROPIC_API_KEY", "CLAUDE_CODE_OAUTH_TOKEN", "ANTHROPIC_AUTH_TOKEN"),
+        key_variables=(
+            "ANTHROPIC_API_KEY",
+            "CLAUDE_CODE_OAUTH_TOKEN",
+            "ANTHROPIC_AUTH_TOKEN",
+            "ANTHROPIC_BASE_URL",
+        ),
+        sufficient=("ANTHROPIC_API_KEY", "CLAUDE_CODE_OAUTH_TOKEN", "ANTHROPIC_AUTH_TOKEN"),
         state_variable="CLAUDE_CONFIG_DIR",
         home_folder=".claude",
         login_files=(".credentials.json",),
+        login_command="claude auth login",
         sessions_folder="projects",
     )
 

@@ -38,11 +38,14 @@ class CodexDriver:
     preparation: ClassVar[Preparation | None] = None
     known_options: ClassVar[frozenset[str]] = frozenset({"effort"})
     exit_kinds: ClassVar[Mapping[int, ErrorKind]] = {}
+    install_command: ClassVar[str] = "npm install -g @openai/codex"
     login: ClassVar[Login] = Login(
-        key_variables=(_KEY, "CODEX_API_KEY"),
+        key_variables=(_KEY, "CODEX_API_KEY", BASE_URL),
+        sufficient=(_KEY, "CODEX_API_KEY"),
         state_variable="CODEX_HOME",
         home_folder=".codex",
         login_files=("auth.json",),
+        login_command="codex login",
         sessions_folder="sessions",
     )
 

@@ -48,7 +48,8 @@ class CommandDriver:
     preparation: ClassVar[Preparation | None] = None
     known_options: ClassVar[frozenset[str]] = frozenset({"prefixes"})
     exit_kinds: ClassVar[Mapping[int, ErrorKind]] = {}
-    login: ClassVar[Login] = Login(key_variables=(), state_variable=None)
+    install_command: ClassVar[str] = ""
+    login: ClassVar[Login] = Login(key_variables=(), sufficient=(), state_variable=None)
 
     def find(self, command: tuple[str, ...], path_env: str) -> FoundProgram:
         """What the configuration names; its own directory is shown in a sandbox."""

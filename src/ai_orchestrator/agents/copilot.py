@@ -27,6 +27,15 @@ from ai_orchestrator.model.agent import ErrorKind
 from ai_orchestrator.model.orders import AgentOrder
 
 PROVIDER = "COPILOT_PROVIDER_BASE_URL"
+_TOKENS = ("COPILOT_GITHUB_TOKEN", "GH_TOKEN", "GITHUB_TOKEN")
+_PROVIDER_DETAILS = (
+    "COPILOT_PROVIDER_TYPE",
+    "COPILOT_PROVIDER_API_KEY",
+    "COPILOT_PROVIDER_BEARER_TOKEN",
+    "COPILOT_PROVIDER_WIRE_API",
+    "COPILOT_MODEL",
+    "COPILOT_OFFLINE",
+)
 _SESSIONS = uuid.UUID("5a1f1f0e-3b0c-4c86-9d27-0f3c5c0c2b4e")  # a namespace of our own
 
 
@@ -45,8 +54,10 @@ class CopilotDriver:
     )
     known_options: ClassVar[frozenset[str]] = frozenset({"effort"})
     exit_kinds: ClassVar[Mapping[int, ErrorKind]] = {}
+    install_command: ClassVar[str] = "npm install -g @github/copilot"
     login: ClassVar[Login] = Login(
-        key_variables=("COPILOT_GITHUB_TOKEN", "GH_TOKEN", "GITHUB_TOKEN", PROVIDER),
+        key_variables=(*_TOKENS, PROVIDER, *_PROVIDER_DETAILS),
+        sufficient=(*_TOKENS, PROVIDER),
         state_variable="COPILOT_HOME",
         home_folder=".copilot",
         login_files=("config.json",),

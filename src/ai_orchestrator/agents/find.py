@@ -35,8 +35,8 @@ def look_up(command: Sequence[str], program: str, path_env: str) -> Path:
         if _is_program(path):
             return path
     raise AgentMissingError(
-        f"{name!r} is not on PATH ({path_env}).",
-        hint=f"Install it, or set agents.<name>.command to where it is ({program}).",
+        f"{name!r} is not on PATH.",
+        hint="Install it, or set agents.<name>.command to where it is.",
     )
 
 

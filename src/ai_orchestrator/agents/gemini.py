@@ -55,8 +55,10 @@ class GeminiDriver:
         53: "limit",
         145: "auth",
     }
+    install_command: ClassVar[str] = "npm install -g @google/gemini-cli"
     login: ClassVar[Login] = Login(
-        key_variables=("GEMINI_API_KEY", "GOOGLE_API_KEY"),
+        key_variables=("GEMINI_API_KEY", "GOOGLE_API_KEY", "GOOGLE_GEMINI_BASE_URL", _VERTEX),
+        sufficient=("GEMINI_API_KEY", "GOOGLE_API_KEY"),
         state_variable="GEMINI_CLI_HOME",
         home_folder="",
         login_files=(".gemini/oauth_creds.json",),

@@ -123,7 +123,7 @@ def _account_binds(order: AgentOrder, driver: Driver, account: Path | None) -> t
         return ()
     folder = driver.login.sessions_folder
     if folder is None:
-        keys = " or ".join(driver.login.key_variables)
+        keys = " or ".join(driver.login.sufficient)
         raise EnvironmentProblemError(
             f"agent {order.agent.name}: a login of {driver.name} in {account} has not been shown "
             "to work in the sandbox.",

@@ -1,0 +1,108 @@
+"""Which account an agent would use, and the variables by which it reaches the agent.
+
+    account_env = account_of(agent, accounts, driver(agent.driver).login, credentials, home).env
+
+An account is named by the configuration, or found: keys that were sent come first, then a login of
+the vendor's own in the user's directory. Looks at the disk for login files; blocking, but short.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import assert_never
+
+from ai_orchestrator.agents.base import Login
+from ai_orchestrator.model.agent import AccountKind
+from ai_orchestrator.model.workflow import AccountSpec, AgentSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """How a login reaches an agent."""
+
+    kind: AccountKind
+    name: str | None
+    """Its name in the configuration; None: it was found."""
+    env: Mapping[str, str]
+    """Variables for the agent; a directory stands in the vendor's own variable for it."""
+    problem: str = ""
+    """Why it cannot be used, one sentence; empty when it can."""
+    remedy: str = ""
+    """What to type or do then."""
+
+    @property
+    def label(self) -> str:
+        """Name and kind for people; empty when there is no account."""
+        if self.kind == "none":
+            return self.name or ""
+        return f"{self.name} ({self.kind})" if self.name else self.kind
+
+
+def account_of(
+    agent: AgentSpec,
+    accounts: Iterable[AccountSpec],
+    login: Login,
+    credentials: Mapping[str, str],
+    home: Path,
+) -> Account:
+    """The agent's account: the one it names, else its only one, else what is found."""
+    own = [account for account in accounts if account.agent == agent.name]
+    named = [account for account in own if account.name == agent.account]
+    chosen = named or (own if len(own) == 1 and agent.account is None else [])
+    if chosen:
+        return _configured(chosen[0], login, credentials, home)
+    return _found(agent, login, credentials, home)
+
+
+def _configured(
+    spec: AccountSpec, login: Login, credentials: Mapping[str, str], home: Path
+) -> Account:
+    match spec.kind:
+        case "env":
+            sent = {name: credentials[name] for name in spec.variables if name in credentials}
+            missing = [name for name in spec.variables if name not in credentials]
+            problem = f"{' and '.join(missing)} not set" if missing else ""
+            remedy = f"export {missing[0]}=..." if missing else ""
+            return Account("env", spec.name, sent, problem, remedy)
+        case "vendor-home" | "user-home":
+            return _directory(spec, login, home)
+        case "none":
+            return Account("none", spec.name, {})
+        case _:
+            assert_never(spec.kind)
+
+
+def _directory(spec: AccountSpec, login: Login, home: Path) -> Account:
+    if login.state_variable is None:
+        return Account(spec.kind, spec.name, {}, "this agent keeps no login in a directory")
+    if spec.kind == "vendor-home" and spec.directory is None:
+        return Account(spec.kind, spec.name, {}, "no directory of the orchestrator holds it yet")
+    state = home / login.home_folder if spec.directory is None else Path(spec.directory)
+    env = {login.state_variable: str(state)}
+    if _has_login(login, state):
+        return Account(spec.kind, spec.name, env)
+    return Account(spec.kind, spec.name, env, f"no login in {state}", login.login_command)
+
+
+def _found(agent: AgentSpec, login: Login, credentials: Mapping[str, str], home: Path) -> Account:
+    sent = {name: credentials[name] for name in login.key_variables if name in credentials}
+    if any(name in sent for name in login.sufficient):
+        return Account("env", None, sent)
+    if not login.sufficient or "url" in agent.options:
+        return Account("none", None, sent)
+    state = home / login.home_folder
+    if login.state_variable is not None and _has_login(login, state):
+        if login.sessions_folder is not None:
+            return Account("user-home", None, {**sent, login.state_variable: str(state)})
+        problem = f"the login in {state} has not been shown to work in the sandbox"
+        return Account("user-home", None, sent, problem, f"export {login.sufficient[0]}=...")
+    keys = " nor ".join(login.sufficient)
+    where = f", and no login in {state}" if login.state_variable is not None else ""
+    remedy = login.login_command or f"export {login.sufficient[0]}=..."
+    return Account("none", None, sent, f"neither {keys} is set{where}", remedy)
+
+
+def _has_login(login: Login, state: Path) -> bool:
+    return any((state / name).is_file() for name in login.login_files)

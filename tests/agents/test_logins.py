@@ -1,0 +1,59 @@
+"""A vendor's own login in the user's directory reaches its agent, in the sandbox and without it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tests.agents.bench import Bench
+
+from ai_orchestrator.model.agent import SandboxMode
+
+pytestmark = pytest.mark.agents
+
+
+def claude_login(home: Path, url: str) -> dict[str, str]:
+    """A subscription's token that does not run out during the test."""
+    token = {
+        "accessToken": "sk-ant-oat01-dummy",
+        "refreshToken": "sk-ant-ort01-dummy",
+        "expiresAt": 4_000_000_000_000,
+        "scopes": ["user:inference", "user:profile"],
+        "subscriptionType": "max",
+    }
+    (home / ".credentials.json").write_text(json.dumps({"claudeAiOauth": token}))
+    return {"CLAUDE_CONFIG_DIR": str(home), "ANTHROPIC_BASE_URL": url}
+
+
+def codex_login(home: Path, url: str) -> dict[str, str]:
+    """A key that `codex login` wrote, and the user's own provider."""
+    (home / "auth.json").write_text(json.dumps({"OPENAI_API_KEY": "sk-dummy"}))
+    (home / "config.toml").write_text(
+        'model_provider = "mine"\n[model_providers.mine]\nname = "mine"\n'
+        f'base_url = "{url}/v1"\nwire_api = "responses"\nrequires_openai_auth = true\n'
+    )
+    return {"CODEX_HOME": str(home)}
+
+
+LOGINS = {"claude": claude_login, "codex": codex_login}
+
+
+@pytest.mark.parametrize("agent", sorted(LOGINS), indirect=True)
+@pytest.mark.parametrize("sandbox", ["required", "off"])
+async def test_a_login_of_the_user_works(
+    make_bench: Callable[[SandboxMode], Bench], sandbox: SandboxMode, tmp_path: Path
+) -> None:
+    """Two attempts of one conversation; the sandboxed transcript is not in the user's directory."""
+    bench = make_bench(sandbox)
+    home = tmp_path / "vendor"
+    home.mkdir()
+    account = LOGINS[bench.agent](home, bench.url)
+    first = await bench.run("[[plain:one]]", account_env=account)
+    assert first.error_kind is None, first.message
+    second = await bench.run("[[plain:two]]", account_env=account, resume_session=first.session_id)
+    assert second.error_kind is None, second.message
+    assert second.session_id == first.session_id
+    transcripts = [path for path in home.rglob("*.jsonl") if path.stat().st_size > 0]
+    assert (sandbox == "off") == bool(transcripts), transcripts
