@@ -17,6 +17,8 @@ from ai_orchestrator.model.task import Origin
 AUTO = "auto"
 MISSING = "missing"
 BUILT_IN_DRIVER = "builtin"
+MODEL_VARIABLES = ("AI_ORCHESTRATOR_MODEL_URL", "OPENAI_API_KEY", "ANTHROPIC_API_KEY")
+"""One of them leads the built-in agent, which needs no program, to a model."""
 
 
 def with_agents_found(document: Node, environment: Environment) -> Node:
@@ -33,7 +35,7 @@ def _found(agent: Node, environment: Environment) -> Node:
     if enabled is None or enabled.value != AUTO or not isinstance(agent.value, dict):
         return agent
     if driver is not None and driver.value == BUILT_IN_DRIVER:
-        return _enabled(agent, Node(value=True, origin=Origin("comes with the program")))
+        return _enabled(agent, _model_found(agent, environment))
     program = _program(find(agent, ("command",)))
     if program is None:
         return agent
@@ -41,6 +43,15 @@ def _found(agent: Node, environment: Environment) -> Node:
     if place is None:
         return _enabled(agent, Node(MISSING, Origin(f"no program '{program}' on the PATH")))
     return _enabled(agent, Node(value=True, origin=Origin(f"found {place}")))
+
+
+def _model_found(agent: Node, environment: Environment) -> Node:
+    if find(agent, ("options", "url")) is not None:
+        return Node(value=True, origin=Origin("its model is named by `options.url`"))
+    for name in MODEL_VARIABLES:
+        if environment.get(name) is not None or environment.get(f"{name}_FILE") is not None:
+            return Node(value=True, origin=Origin(f"its model is named by {name}"))
+    return Node(MISSING, Origin(f"none of {', '.join(MODEL_VARIABLES)} is set"))
 
 
 def _enabled(agent: Node, enabled: Node) -> Node:

@@ -28,17 +28,21 @@ SECRET_VARIABLES = (
     "COPILOT_GITHUB_TOKEN",
     "COPILOT_PROVIDER_API_KEY",
     "COPILOT_PROVIDER_BEARER_TOKEN",
+    "AI_ORCHESTRATOR_MODEL_KEY",
 )
-"""Keys and tokens that the vendors' programs read."""
+"""Keys and tokens that the vendors' programs and the built-in agent read."""
 OPEN_VARIABLES = (
     "ANTHROPIC_BASE_URL",
     "OPENAI_BASE_URL",
     "GOOGLE_GEMINI_BASE_URL",
+    "GOOGLE_GENAI_USE_VERTEXAI",
     "COPILOT_OFFLINE",
     "COPILOT_MODEL",
     "COPILOT_PROVIDER_BASE_URL",
     "COPILOT_PROVIDER_TYPE",
     "COPILOT_PROVIDER_WIRE_API",
+    "AI_ORCHESTRATOR_MODEL_URL",
+    "AI_ORCHESTRATOR_MODEL_API",
 )
 """Where a login is valid: they travel with it, and are no secrets."""
 SECRET_LIMIT_BYTES = 64 * 1024

@@ -17,8 +17,19 @@ from ai_orchestrator.model.task import Origin
 
 PREFIX = "AI_ORCHESTRATOR_"
 SEPARATOR = "__"
-PROGRAM_VARIABLES = frozenset({HOME_VARIABLE, CONFIG_VARIABLE})
-"""Variables with the prefix that are no settings, and who reads them is named in the reference."""
+PROGRAM_VARIABLES = frozenset(
+    {
+        HOME_VARIABLE,
+        CONFIG_VARIABLE,
+        "AI_ORCHESTRATOR_MODEL_URL",
+        "AI_ORCHESTRATOR_MODEL_API",
+        "AI_ORCHESTRATOR_MODEL_KEY",
+        "AI_ORCHESTRATOR_MODEL_KEY_FILE",
+        "AI_ORCHESTRATOR_TREE",
+    }
+)
+"""Variables with the prefix that are no settings: where things are, the built-in agent's model, and
+the mark that processes of a task carry."""
 
 # Kubernetes gives every pod variables for the services of its namespace; ours begin like this.
 _SERVICE_LINK = re.compile(
@@ -109,7 +120,9 @@ def _unknown(name: str) -> ConfigProblem:
 def _older(environment: Environment, program: Program) -> Iterator[_Read]:
     for name, row in OLDER_NAMES.items():
         value = environment.get(name)
-        if value is not None and program in row.readers:
+        if value is None or program not in row.readers:
+            continue
+        if not row.harmless or value.lower() != row.harmless:
             yield _read_older(row, value)
 
 

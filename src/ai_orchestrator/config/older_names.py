@@ -30,6 +30,8 @@ class OlderName:
     keys: tuple[str, ...] | None
     hint: str = ""
     """What to do instead of a refused one."""
+    harmless: str = ""
+    """The one value of a refused one that says what is so anyway; it is let pass."""
     meaning: Meaning = "text"
     readers: tuple[Program, ...] = ("client", "server")
     """The programs that look at it; the others leave it alone."""
@@ -85,20 +87,13 @@ def _for_server(name: str, keys: tuple[str, ...], meaning: Meaning) -> OlderName
 
 
 def _refused() -> Iterator[OlderName]:
-    for names, hint in _REFUSED.items():
-        for name in names.split():
-            yield OlderName(name, None, hint=hint, readers=("server",))
-    for names, hint in _REFUSED_EVERYWHERE.items():
-        for name in names.split():
-            yield OlderName(name, None, hint=hint)
+    for words, hint in _REFUSED.items():
+        for word in words.split():
+            name, _, harmless = word.partition("=")
+            yield OlderName(name, None, hint=hint, harmless=harmless, readers=("server",))
 
 
-_REFUSED_EVERYWHERE = {
-    "ENABLE_ASYNC_EXECUTION ENABLE_AUTO_RECOVERY": (
-        "Tasks always run in the background and are always taken up again after a crash."
-    ),
-    "MAX_CONCURRENT_AGENTS": "Steps that may run side by side are named by `parallel`.",
-}
+# Names that are refused, with `=VALUE` where that value says what is so anyway, and what to do.
 _REFUSED = {
     "OUTPUT_DIR": "Give `run --output DIR`, or use `ai-orchestrator apply`.",
     "WORKSPACE_DIR SESSIONS_DIR SESSION_FILE_DIR": (
@@ -106,16 +101,22 @@ _REFUSED = {
     ),
     "LOG_FILE": "Logs are written to `logs/` in the data directory.",
     "REPORTS_DIR": "Every task keeps its record: `ai-orchestrator tasks show ID`.",
-    "APP_ENV APP_DEBUG ENVIRONMENT": (
+    "APP_ENV ENVIRONMENT APP_DEBUG=false": (
         "There is one way to run and no debug mode; LOG_LEVEL=debug tells more."
     ),
     "VERSION TRACK": "The server tells its own release; no label is taken from outside.",
-    "WORKERS": "One server process runs all tasks of a data directory.",
+    "WORKERS=1": "One process runs all tasks of a data directory. For more, add replicas.",
     "RETRY_DELAY RETRY_BACKOFF_FACTOR": (
         "The time between tries follows what the agent's vendor says; the number of tries is "
         "`settings.step_retries`."
     ),
-    "ENABLE_CACHING CACHE_ENABLED CACHE_TTL CACHE_MAX_SIZE": "There is no response cache.",
+    "ENABLE_CACHING=false CACHE_ENABLED=false CACHE_TTL CACHE_MAX_SIZE": (
+        "There is no response cache."
+    ),
+    "ENABLE_ASYNC_EXECUTION=true ENABLE_AUTO_RECOVERY=true": (
+        "Tasks always run in the background and are always taken up again after a crash."
+    ),
+    "MAX_CONCURRENT_AGENTS": "Steps that may run side by side are named by `parallel`.",
     "MAX_CONCURRENT_TASKS": "The number of tasks at a time cannot be set.",
     "REQUEST_TIMEOUT SESSION_TIMEOUT SESSION_TYPE": (
         "Requests return at once and tasks run on; there is no session to time out."
@@ -123,10 +124,11 @@ _REFUSED = {
     "ENABLE_METRICS METRICS_PORT METRICS_PATH HEALTH_CHECK_PATH READINESS_CHECK_PATH": (
         "Addresses of health and metrics are fixed."
     ),
-    "ENABLE_TRACING ENABLE_DISTRIBUTED_TRACING": "There is no tracing to switch on.",
-    "ENABLE_RATE_LIMITING RATE_LIMIT_ENABLED RATE_LIMIT_PER_MINUTE RATE_LIMIT_PER_HOUR": (
-        "Limit requests in the load balancer in front of the server."
-    ),
+    "ENABLE_TRACING=false ENABLE_DISTRIBUTED_TRACING=false": "There is no tracing to switch on.",
+    (
+        "ENABLE_RATE_LIMITING=false RATE_LIMIT_ENABLED=false RATE_LIMIT_PER_MINUTE "
+        "RATE_LIMIT_PER_HOUR"
+    ): "Limit requests in the load balancer in front of the server.",
     "DATABASE_URL DB_POOL_SIZE DB_POOL_TIMEOUT DB_MAX_OVERFLOW": (
         "This release keeps its data in SQLite in the data directory."
     ),
@@ -146,6 +148,12 @@ def reference_table() -> str:
     lines = ["| variable | read by | meaning now |", "| --- | --- | --- |"]
     for row in OLDER_NAMES.values():
         readers = "every command" if "client" in row.readers else "`serve`"
-        meaning = f"refused. {row.hint}" if row.keys is None else f"`{'.'.join(row.keys)}`"
-        lines.append(f"| `{row.name}` | {readers} | {meaning} |")
+        lines.append(f"| `{row.name}` | {readers} | {_meaning_now(row)} |")
     return "\n".join(lines)
+
+
+def _meaning_now(row: OlderName) -> str:
+    if row.keys is not None:
+        return f"`{'.'.join(row.keys)}`"
+    unless = f" unless it is `{row.harmless}`" if row.harmless else ""
+    return f"refused{unless}. {row.hint}"

@@ -135,6 +135,9 @@ def _command(keys: Keys, doc: AgentDoc, driver: str | None, faults: Faults) -> t
         if driver == "command":
             faults.add(keys, "it needs a `command`, since its driver is `command`.")
         return () if driver in (None, "builtin", "command") else (driver,)
+    if driver == "builtin":
+        faults.add((*keys, "command"), "an agent with the driver `builtin` has no command.")
+        return ()
     try:
         words = argv(doc.command)
     except ValueError as error:

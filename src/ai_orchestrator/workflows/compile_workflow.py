@@ -141,6 +141,10 @@ class WorkflowCompiler:
         self, keys: Keys, workflow: WorkflowDoc, success: SuccessRule, steps: Sequence[Step]
     ) -> None:
         """Adds faults of the whole: nothing to do, rounds of no loop, success out of reach."""
+        if workflow.file is not None:
+            self.faults.add(
+                (*keys, "file"), "a workflow in a file of its own cannot name a further file."
+            )
         if not workflow.steps:
             self.faults.add(keys, "it has no steps.")
             return

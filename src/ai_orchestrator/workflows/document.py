@@ -19,7 +19,7 @@ AgentRole = Literal["implementation", "review", "refinement", "suggestions"]
 Driver = Literal["claude", "codex", "gemini", "copilot", "builtin", "command"]
 PromptKind = Literal["change", "verdict", "suggestions"]
 Network = Literal["open", "none"]
-LogLevel = Literal["debug", "info", "warning", "error"]
+LogLevel = Literal["debug", "info", "warning", "error", "DEBUG", "INFO", "WARNING", "ERROR"]
 
 # `$` also fits before a last line break in Python, hence the (?!\n).
 NAME_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,62}(?!\n)$"
@@ -336,7 +336,9 @@ class SettingsDoc(_Doc, frozen=True):
     max_cost_usd: Annotated[
         Money | None, Meta(description="US dollars of one task. Default: no limit.")
     ] = None
-    log_level: Annotated[LogLevel, Meta(description="Of the program's own log.")] = "info"
+    log_level: Annotated[
+        LogLevel, Meta(description="Of the program's own log; upper case means the same.")
+    ] = "info"
 
 
 class ServerDoc(_Doc, frozen=True):

@@ -74,18 +74,38 @@ def freeze(
     Raises `ConfigError` with all problems of the workflow and of what all share, `NoAgentError`
     when an agent that it needs is not installed.
     """
-    document = read_document(config)
-    name = document.settings.default_workflow if workflow_name is None else workflow_name
-    if name not in document.workflows:
-        raise ConfigError([_no_workflow(name, document, config, is_default=workflow_name is None)])
     faults = Faults()
-    spec = _compiler(document, options, faults, is_to_run=True).make(name)
-    if faults.found:
-        raise ConfigError(as_problems(faults.found, config))
+    spec = _made(config, workflow_name, options, faults, is_to_run=True)
     if faults.lacks:
         raise NoAgentError(
             " ".join(faults.lacks), hint="Install it, or see `ai-orchestrator agents`."
         )
+    return spec
+
+
+def preview(config: ResolvedConfig, workflow_name: str | None = None) -> WorkflowSpec:
+    """The workflow as it would be if every agent were installed, for showing it.
+
+    Raises `ConfigError` as `freeze` does.
+    """
+    return _made(config, workflow_name, NO_OPTIONS, Faults(), is_to_run=False)
+
+
+def _made(
+    config: ResolvedConfig,
+    workflow_name: str | None,
+    options: RunOptions,
+    faults: Faults,
+    *,
+    is_to_run: bool,
+) -> WorkflowSpec:
+    document = read_document(config)
+    name = document.settings.default_workflow if workflow_name is None else workflow_name
+    if name not in document.workflows:
+        raise ConfigError([_no_workflow(name, document, config, is_default=workflow_name is None)])
+    spec = _compiler(document, options, faults, is_to_run=is_to_run).make(name)
+    if faults.found:
+        raise ConfigError(as_problems(faults.found, config))
     return spec
 
 

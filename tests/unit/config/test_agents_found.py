@@ -60,9 +60,22 @@ def test_what_is_not_auto_stays(make_environment: MakeEnvironment, value: str) -
     assert (found, origin) == (value == "true", "f")
 
 
-def test_agent_of_the_program_itself_is_always_there(make_environment: MakeEnvironment) -> None:
-    """It has no program to look for."""
-    assert enabled("{enabled: auto, driver: builtin}", make_environment())[0] is True
+@pytest.mark.parametrize(
+    ("variables", "options", "expected"),
+    [
+        ({}, "", "missing"),
+        ({"OPENAI_API_KEY": "k"}, "", True),
+        ({"ANTHROPIC_API_KEY_FILE": "/f"}, "", True),
+        ({"AI_ORCHESTRATOR_MODEL_URL": "http://x"}, "", True),
+        ({}, ", options: {url: 'http://x'}", True),
+    ],
+)
+def test_built_in_agent_is_there_when_its_model_is(
+    make_environment: MakeEnvironment, variables: dict[str, str], options: str, expected: object
+) -> None:
+    """It has no program to look for, but needs somebody to ask."""
+    agent = f"{{enabled: auto, driver: builtin{options}}}"
+    assert enabled(agent, make_environment(**variables))[0] == expected
 
 
 @pytest.mark.parametrize("command", ["'\"'", "[]", "[1]", "3", "''"])

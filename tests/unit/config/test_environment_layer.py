@@ -8,7 +8,7 @@ import pytest
 
 from ai_orchestrator.config.environment import Environment
 from ai_orchestrator.config.environment_layer import environment_layer
-from ai_orchestrator.config.older_names import OLDER_NAMES, Program
+from ai_orchestrator.config.older_names import OLDER_NAMES, OlderName, Program
 from ai_orchestrator.config.yaml_source import origins, parse_yaml, plain
 
 BELOW = parse_yaml(
@@ -148,10 +148,19 @@ REFUSED = [name for name, row in OLDER_NAMES.items() if row.keys is None]
 @pytest.mark.parametrize("name", REFUSED)
 def test_name_without_a_meaning_is_refused_with_what_to_do(name: str) -> None:
     """Nothing is accepted and ignored: a server refuses it and says what is there instead."""
-    _, problems = read("server", **{name: "1"})
+    _, problems = read("server", **{name: "7"})
     assert len(problems) == 1
     assert OLDER_NAMES[name].hint in problems[0]
     assert OLDER_NAMES[name].hint.endswith(".")
+
+
+HARMLESS = [row for row in OLDER_NAMES.values() if row.harmless]
+
+
+@pytest.mark.parametrize("row", HARMLESS, ids=lambda row: row.name)
+def test_value_that_says_what_is_so_anyway_is_let_pass(row: OlderName) -> None:
+    """`WORKERS=1` asks for nothing else than there is."""
+    assert read("server", **{row.name: row.harmless.upper()}) == ({}, [])
 
 
 FOREIGN = [name for name, row in OLDER_NAMES.items() if "client" not in row.readers]

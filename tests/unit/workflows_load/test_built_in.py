@@ -78,10 +78,13 @@ def test_every_workflow_runs_with_any_one_agent(
     assert {step.agent for step in agent_steps(spec.steps)} == {agent}
 
 
-def test_agent_of_the_program_is_not_taken_by_itself(make_config: MakeConfig) -> None:
-    """A machine without agents is told so, and does not pretend to work."""
+def test_built_in_agent_makes_way_for_every_other(make_config: MakeConfig) -> None:
+    """It takes steps only where nobody else is installed."""
     found = {step.agent for step in agent_steps(freeze(make_config(built_in=True)).steps)}
-    assert "builtin" not in found
+    assert found == {"claude", "codex"}
+    others = "\n".join(f"  {name}: {{enabled: missing}}" for name in ALL.only_agents)
+    config = make_config(f"agents:\n{others}\n", built_in=True)
+    assert {step.agent for step in agent_steps(freeze(config).steps)} == {"builtin"}
 
 
 @pytest.mark.parametrize(

@@ -163,6 +163,11 @@ SENSE = [
     (f"{AGENTS}workflows: {{default: {{steps: []}}}}", "workflows.default", "has no steps"),
     (f"{AGENTS}workflows: {{default: []}}", "workflows.default", "has no steps"),
     (
+        f"{GOOD}    file: other.yaml\n",
+        "workflows.default.file",
+        "cannot name a further file",
+    ),
+    (
         f"{AGENTS}workflows: {{default: {{max_iterations: 2, steps: [{{task: review}}]}}}}",
         "workflows.default.max_iterations",
         "repeated",
@@ -245,6 +250,7 @@ def test_what_makes_no_sense_is_told_at_its_place(
 AGENT_SENSE = [
     ("agents: {mine: {command: x}}", "agents.mine", "needs a `driver`"),
     ("agents: {mine: {driver: command}}", "agents.mine", "needs a `command`"),
+    ("agents: {builtin: {command: x}}", "agents.builtin.command", "has no command"),
     ("agents: {claude: {command: 'a && b'}}", "agents.claude.command", "without a shell"),
     ("agents: {claude: {command: 'a \"'}}", "agents.claude.command", "cannot be split"),
     ("agents: {claude: {account: work}}", "agents.claude.account", "no account 'work'"),

@@ -21,7 +21,13 @@ from ai_orchestrator.model.workflow import (
 )
 from ai_orchestrator.review.protection import DEFAULT_PROTECTED
 from ai_orchestrator.workflows.graph import agent_steps, walk
-from ai_orchestrator.workflows.load import NoAgentError, default_workflow, freeze, workflow_names
+from ai_orchestrator.workflows.load import (
+    NoAgentError,
+    check,
+    default_workflow,
+    freeze,
+    workflow_names,
+)
 
 MakeConfig = Callable[..., ResolvedConfig]
 
@@ -98,6 +104,42 @@ workflows:
     assert spec.steps[0].max_iterations == 7
     assert spec.min_open_findings == 3
     assert shape(spec.steps)[1] == ("improve/implement", "iteration == 1")
+
+
+CLASSIC = """\
+agents:
+  codex: {enabled: true, command: codex, role: implementation, timeout: 300, description: C}
+  gemini: {enabled: true, command: gemini, role: review, timeout: 180, max_retries: 2}
+  claude: {enabled: true, command: claude, role: refinement, timeout: 300, max_retries: 2}
+  copilot: {enabled: false, command: copilot, role: suggestions, timeout: 120, options: {a: b}}
+workflows:
+  default:
+    - {agent: codex, task: implement, description: Initial implementation}
+    - {agent: gemini, task: review, description: Code review}
+    - {agent: claude, task: refine, description: Implement feedback}
+  quick:
+    - {agent: codex, task: implement}
+settings:
+  max_iterations: 4
+  min_open_findings: 3
+  log_level: INFO
+"""
+
+
+def test_file_of_the_past_works_over_the_built_in_one(make_config: MakeConfig) -> None:
+    """The older form, in the words that people have in their repositories."""
+    config = make_config(CLASSIC, built_in=True)
+    assert check(config) == []
+    spec = freeze(config)
+    assert agents_of(spec.steps) == {
+        "improve/implement": "codex",
+        "improve/review": "gemini",
+        "improve/refine": "claude",
+    }
+    (loop,) = spec.steps
+    assert isinstance(loop, LoopStep)
+    assert (loop.max_iterations, spec.min_open_findings, spec.step_retries) == (4, 3, 2)
+    assert freeze(config, "quick").success is SuccessRule.VERIFIED
 
 
 def test_own_condition_beats_that_of_the_older_form(make_config: MakeConfig) -> None:
@@ -225,6 +267,20 @@ def test_missing_agent_is_the_machines_fault(make_config: MakeConfig) -> None:
     with pytest.raises(NoAgentError, match="'claude' is not installed") as caught:
         freeze(config)
     assert caught.value.exit_code == 3
+
+
+def test_workflow_can_be_shown_without_its_agents(make_config: MakeConfig) -> None:
+    """A list of workflows does not depend on what is installed."""
+    config = make_config(AGENTS, ACCOUNT, NAMED, "agents: {claude: {enabled: missing}}")
+    assert agents_of(preview(config).steps) == {"improve/implement": "claude"}
+
+
+def test_agents_are_listed_unless_they_are_disabled(make_config: MakeConfig) -> None:
+    """Those that are not installed are listed too: a survey says what they lack."""
+    text = "agents: {claude: {enabled: missing}, codex: {enabled: false}}"
+    agents, accounts = agent_specs(make_config(AGENTS, ACCOUNT, text))
+    assert [agent.name for agent in agents] == ["claude", "gemini"]
+    assert [account.name for account in accounts] == ["a"]
 
 
 def test_no_agent_at_all_is_the_machines_fault(make_config: MakeConfig) -> None:
