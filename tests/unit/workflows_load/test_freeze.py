@@ -23,9 +23,11 @@ from ai_orchestrator.review.protection import DEFAULT_PROTECTED
 from ai_orchestrator.workflows.graph import agent_steps, walk
 from ai_orchestrator.workflows.load import (
     NoAgentError,
+    agent_specs,
     check,
     default_workflow,
     freeze,
+    preview,
     workflow_names,
 )
 
