@@ -216,9 +216,11 @@ class GuardianLink:
 
     def _heed(self, tree: TreeLink) -> None:
         try:
-            message = tree.control.recv(wire.MESSAGE_LIMIT_BYTES)
+            message = tree.control.recv(wire.MESSAGE_LIMIT_BYTES, socket.MSG_DONTWAIT)
         except ConnectionResetError:
             return  # it closed with a STOP unread; told once, and before what it had sent
+        except BlockingIOError:
+            return  # the event was for one that had this number before
         if not message:
             self._forget(tree)
             self._start_burial(tree)

@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import threading
+import uuid
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +24,9 @@ from ai_orchestrator.base.process import (
     run,
 )
 
+SLEEP = f"600.{uuid.uuid4().int}"
+"""A number of seconds that no other process on the machine sleeps."""
+
 Shell = Callable[..., Command]
 ProcessesWith = Callable[[str], dict[int, str]]
 
@@ -36,10 +40,10 @@ async def test_new_sessions_and_double_forks_are_leftovers_too(
     guarded: GuardedSpawner, shell: Shell, processes_with: ProcessesWith
 ) -> None:
     """Nothing gets out of the tree, and each that tried is counted."""
-    text = "setsid sleep 600.77011 & (setsid sh -c 'exec env -i /bin/sleep 600.77011' &)"
+    text = f"setsid sleep {SLEEP}011 & (setsid sh -c 'exec env -i /bin/sleep {SLEEP}011' &)"
     done = await run(guarded, shell(text), timeout_s=60, limit_bytes=100)
     assert done.exit == Exit(code=0, signal=None, leftovers=2)
-    assert not processes_with("600.77011")
+    assert not processes_with(f"{SLEEP}011")
 
 
 async def test_grace_is_for_the_whole_tree(guarded: GuardedSpawner, shell: Shell) -> None:
@@ -66,10 +70,10 @@ async def test_fork_bomb_is_ended(
     guarded: GuardedSpawner, shell: Shell, processes_with: ProcessesWith
 ) -> None:
     """A tree that keeps forking is ended all the same."""
-    text = "while :; do setsid sleep 600.77012 & sleep 0.01; done"
+    text = f"while :; do setsid sleep {SLEEP}012 & sleep 0.01; done"
     done = await run(guarded, shell(text), timeout_s=0.5, limit_bytes=100)
     assert done.is_timed_out
-    assert not processes_with("600.77012")
+    assert not processes_with(f"{SLEEP}012")
 
 
 async def test_descriptors_get_other_numbers(guarded: GuardedSpawner, shell: Shell) -> None:
@@ -144,15 +148,15 @@ async def test_lost_keeper_and_guardian_cost_only_an_error(
     wait_for: Callable[..., None],
 ) -> None:
     """With nobody else left this process ends the tree, then starts a new guardian."""
-    process = await guarded.start(shell("setsid sleep 600.77013 & exec sleep 600.77013"))
-    wait_for(lambda: len(processes_with("600.77013")) == 2, "both run")
+    process = await guarded.start(shell(f"setsid sleep {SLEEP}013 & exec sleep {SLEEP}013"))
+    wait_for(lambda: len(processes_with(f"{SLEEP}013")) == 2, "both run")
     guardian = guarded_pid(guarded)
     keeper = parent_of(process.pid)
     os.kill(guardian, signal.SIGSTOP)
     os.kill(keeper, signal.SIGKILL)
     with pytest.raises(GuardianLostError):
         await process.wait()
-    assert not processes_with("600.77013")
+    assert not processes_with(f"{SLEEP}013")
     os.kill(guardian, signal.SIGKILL)
     done = await run(guarded, shell("echo again"), timeout_s=60, limit_bytes=100)
     assert done.stdout == b"again\n"
@@ -167,12 +171,12 @@ async def test_close_ends_all_trees(
     guarded: GuardedSpawner, shell: Shell, processes_with: ProcessesWith
 ) -> None:
     """Those who wait are told how, and the spawner takes nothing more."""
-    text = "setsid sleep 600.77014 & exec sleep 600.77014"
+    text = f"setsid sleep {SLEEP}014 & exec sleep {SLEEP}014"
     trees = [await guarded.start(shell(text, tree=f"t-{i}")) for i in range(3)]
     waiting = [asyncio.create_task(tree.wait()) for tree in trees]
     await asyncio.to_thread(guarded.close)
     assert {how.signal for how in await asyncio.gather(*waiting)} == {signal.SIGKILL}
-    assert not processes_with("600.77014")
+    assert not processes_with(f"{SLEEP}014")
     assert guarded.trees() == ()
     guarded.close()
     with pytest.raises(Exception, match="closed"):
@@ -237,7 +241,7 @@ async def test_cgroups_of_a_killed_guardian_are_swept(
     home = f"{found.path}/{cgroup.HOME_PREFIX}test-{os.getpid()}"
     os.close(cgroup.make_home(home))  # nobody holds its lock any more
     Path(home, "tree-old").mkdir()
-    stray = await asyncio.create_subprocess_exec("/bin/sleep", "600.77015")
+    stray = await asyncio.create_subprocess_exec("/bin/sleep", f"{SLEEP}015")
     Path(home, "tree-old", "cgroup.procs").write_text(str(stray.pid))
     spawner = GuardedSpawner(containment="cgroup")
     await run(spawner, shell("exit 0"), timeout_s=60, limit_bytes=100)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import uuid
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +20,9 @@ from ai_orchestrator.base.process import (
     SpawnError,
     run,
 )
+
+SLEEP = f"600.{uuid.uuid4().int}"
+"""A number of seconds that no other process on the machine sleeps."""
 
 Shell = Callable[..., Command]
 MB = 1024 * 1024
@@ -160,26 +164,26 @@ async def test_timeout_stops_the_whole_tree(
     spawner: Spawner, shell: Shell, processes_with: Callable[[str], dict[int, str]]
 ) -> None:
     """What was printed till then is there, and no process of the tree is."""
-    command = shell("sleep 600.77001 & echo begun; sleep 600.77001")
+    command = shell(f"sleep {SLEEP}001 & echo begun; sleep {SLEEP}001")
     done = await run(spawner, command, timeout_s=0.3, limit_bytes=100)
     assert done.is_timed_out
     assert done.stdout == b"begun\n"
     assert done.exit.signal == signal.SIGTERM
-    assert not processes_with("600.77001")
+    assert not processes_with(f"{SLEEP}001")
 
 
 async def test_cancellation_stops_the_whole_tree(
     spawner: Spawner, shell: Shell, processes_with: Callable[[str], dict[int, str]], tmp_path: Path
 ) -> None:
     """A cancelled `run` goes on being cancelled, once its tree has ended."""
-    command = shell(f"sleep 600.77002 & echo > {tmp_path}/up; sleep 600.77002")
+    command = shell(f"sleep {SLEEP}002 & echo > {tmp_path}/up; sleep {SLEEP}002")
     task = asyncio.create_task(run(spawner, command, timeout_s=60, limit_bytes=100))
     while not (tmp_path / "up").exists():
         await asyncio.sleep(0.01)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert not processes_with("600.77002")
+    assert not processes_with(f"{SLEEP}002")
 
 
 async def test_cancellation_while_starting_leaves_nothing(
@@ -187,7 +191,7 @@ async def test_cancellation_while_starting_leaves_nothing(
 ) -> None:
     """However early the caller gives up."""
     for turns in range(12):
-        command = shell("exec sleep 600.77003", tree=f"t-{turns}")
+        command = shell(f"exec sleep {SLEEP}003", tree=f"t-{turns}")
         task = asyncio.create_task(run(spawner, command, timeout_s=60, limit_bytes=100))
         for _ in range(turns):
             await asyncio.sleep(0)
@@ -195,7 +199,7 @@ async def test_cancellation_while_starting_leaves_nothing(
         with pytest.raises(asyncio.CancelledError):
             await task
     async with asyncio.timeout(30):
-        while processes_with("600.77003"):
+        while processes_with(f"{SLEEP}003"):
             await asyncio.sleep(0.01)
 
 
@@ -203,10 +207,10 @@ async def test_leftovers_are_counted_and_killed(
     spawner: Spawner, shell: Shell, processes_with: Callable[[str], dict[int, str]]
 ) -> None:
     """What the first process leaves behind ends before its exit is told."""
-    text = "sleep 600.77004 & sleep 600.77004 & exit 3"
+    text = f"sleep {SLEEP}004 & sleep {SLEEP}004 & exit 3"
     done = await run(spawner, shell(text), timeout_s=60, limit_bytes=100)
     assert done.exit == Exit(code=3, signal=None, leftovers=2)
-    assert not processes_with("600.77004")
+    assert not processes_with(f"{SLEEP}004")
 
 
 async def test_stop_lets_the_program_tidy_up(spawner: Spawner, shell: Shell) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import tempfile
+import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
@@ -22,6 +24,9 @@ from ai_orchestrator.base.sandbox import (
     read_host_layout,
 )
 
+SLEEP = f"600.{uuid.uuid4().int}"
+"""A number of seconds that no other process on the machine sleeps."""
+
 PATH = "/usr/bin:/bin"
 NOBODY = 65534
 FOUND = find_bubblewrap(PATH)
@@ -32,6 +37,8 @@ pytestmark = pytest.mark.skipif(FOUND is None, reason="bubblewrap is not install
 class Box:
     """A sandbox of a user, and programs run in it."""
 
+    base: Path
+    """Where its places are, and room for more that its user can reach."""
     sandbox: Sandbox
     as_user: tuple[str, ...]
     spawner: GuardedSpawner
@@ -71,23 +78,32 @@ def spawner() -> Iterator[GuardedSpawner]:
 
 
 @pytest.fixture(params=["me", "nobody"])
-def box(request: pytest.FixtureRequest, spawner: GuardedSpawner, tmp_path: Path) -> Box:
-    """A sandbox of whoever runs the tests, and one of a user without rights."""
-    places = (tmp_path / "work", tmp_path / "home", tmp_path / "tmp")
-    as_user: tuple[str, ...] = ()
-    for place in places:
-        place.mkdir()
-    if request.param == "nobody":
-        if os.geteuid() != 0 or not Path("/usr/bin/setpriv").exists():
-            pytest.skip("needs root and setpriv to become another user")
-        user = str(NOBODY)
-        as_user = ("/usr/bin/setpriv", "--reuid", user, "--regid", user, "--clear-groups")
-        for place in (tmp_path, *tmp_path.parents[:2]):
-            place.chmod(0o755)
+def box(request: pytest.FixtureRequest, spawner: GuardedSpawner) -> Iterator[Box]:
+    """A sandbox of whoever runs the tests, and one of a user without rights.
+
+    Not below `tmp_path`, which pytest closes to other users.
+    """
+    with tempfile.TemporaryDirectory(prefix="aio-box-") as name:
+        base = Path(name)
+        base.chmod(0o755)
+        sandbox = Sandbox(base / "work", base / "home", base / "tmp")
+        places = (sandbox.work, sandbox.home, sandbox.tmp)
         for place in places:
-            os.chown(place, NOBODY, NOBODY)
-    work, home, tmp = places
-    return Box(Sandbox(work, home, tmp), as_user, spawner)
+            place.mkdir()
+        as_user: tuple[str, ...] = ()
+        if request.param == "nobody":
+            as_user = become_nobody()
+            for place in places:
+                os.chown(place, NOBODY, NOBODY)
+        yield Box(base, sandbox, as_user, spawner)
+
+
+def become_nobody() -> tuple[str, ...]:
+    """The beginning of a command that runs as a user without rights."""
+    if os.geteuid() != 0 or not Path("/usr/bin/setpriv").exists():
+        pytest.skip("needs root and setpriv to become another user")
+    user = str(NOBODY)
+    return ("/usr/bin/setpriv", "--reuid", user, "--regid", user, "--clear-groups")
 
 
 async def test_probe_says_that_it_works(spawner: Spawner) -> None:
@@ -131,9 +147,9 @@ async def test_read_only_work_tree_can_be_read_only(box: Box) -> None:
     assert "Read-only file system" in await box.refuses("touch f", sandbox)
 
 
-async def test_part_of_the_work_tree_can_be_masked(box: Box, tmp_path: Path) -> None:
+async def test_part_of_the_work_tree_can_be_masked(box: Box) -> None:
     """A read-only directory lies over a writable tree, and leaves the rest as it is."""
-    objects = tmp_path / "objects"
+    objects = box.base / "objects"
     objects.mkdir()
     (objects / "o").write_text("object")
     (objects / "o").chmod(0o666)
@@ -144,7 +160,7 @@ async def test_part_of_the_work_tree_can_be_masked(box: Box, tmp_path: Path) -> 
     assert "Read-only file system" in await box.refuses("touch store/o", sandbox)
 
 
-async def test_directory_of_an_account_can_be_written_in_home(box: Box, tmp_path: Path) -> None:
+async def test_directory_of_an_account_can_be_written_in_home(box: Box) -> None:
     """An account's directory appears in a HOME that is the attempt's own."""
     box.sandbox.home.joinpath("account").mkdir()
     bind = Bind(box.sandbox.tmp, HOME_DIR / "account")
@@ -158,10 +174,10 @@ async def test_the_hosts_places_do_not_exist(box: Box, place: str) -> None:
     assert "No such file or directory" in await box.refuses(f"ls {place}")
 
 
-async def test_other_homes_and_data_do_not_exist(box: Box, tmp_path: Path) -> None:
+async def test_other_homes_and_data_do_not_exist(box: Box) -> None:
     """Of /home only the own one, of /var only the way to /tmp, of this directory nothing."""
     assert await box.says("ls -A /home /var") == "/home:\nagent\n\n/var:\ntmp"
-    secret = tmp_path / "secret"
+    secret = box.base / "secret"
     secret.write_text("s")
     assert "No such file or directory" in await box.refuses(f"cat {secret}")
 
@@ -228,9 +244,9 @@ async def test_its_end_leaves_nothing(
     box: Box, processes_with: Callable[[str], dict[int, str]]
 ) -> None:
     """What it started in the background goes with its namespace."""
-    done = await box.run("setsid sleep 600.77021 & sleep 0.1")
+    done = await box.run(f"setsid sleep {SLEEP}021 & sleep 0.1")
     assert done.exit.is_success
-    assert not processes_with("600.77021")
+    assert not processes_with(f"{SLEEP}021")
 
 
 async def test_it_ends_with_its_keeper(
@@ -240,14 +256,14 @@ async def test_it_ends_with_its_keeper(
     children_of: Callable[[int], dict[int, str]],
 ) -> None:
     """Even kill -9 of all that watch over it: the kernel ends it."""
-    await box.spawner.start(box.command("setsid sleep 600.77022 & exec sleep 600.77022"))
-    wait_for(lambda: len(processes_with("600.77022")) >= 2, "both run")
+    await box.spawner.start(box.command(f"setsid sleep {SLEEP}022 & exec sleep {SLEEP}022"))
+    wait_for(lambda: len(processes_with(f"{SLEEP}022")) >= 2, "both run")
     assert box.spawner._link is not None
     guardian = box.spawner._link._process
     os.kill(guardian.pid, signal.SIGSTOP)
     for keeper in children_of(guardian.pid):
         os.kill(keeper, signal.SIGKILL)
-    wait_for(lambda: not processes_with("600.77022"), "nothing runs")
+    wait_for(lambda: not processes_with(f"{SLEEP}022"), "nothing runs")
     guardian.kill()
 
 
