@@ -250,7 +250,7 @@ def serious(call: Call | Chain, place: Place, answer: Answer) -> OrchestratorErr
             hint="Free some space (`ai-orchestrator gc` removes old trees), then retry.",
         )
     if answer.code < 0:
-        raise GitFailedError(f"{described(call, place)} was ended by a signal: {answer.complaint}")
+        return GitFailedError(f"{described(call, place)} was ended by a signal: {answer.complaint}")
     return None
 
 

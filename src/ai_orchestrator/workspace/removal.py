@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
-import shutil
 import stat
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
@@ -33,10 +32,15 @@ class Trash:
         Its content, never what a link in it leads to, is removed soon after.
         """
         try:
-            mode = path.lstat().st_mode
+            self._move(path)
         except FileNotFoundError:
             return
-        if not stat.S_ISDIR(mode):
+        except PermissionError:  # an agent may have closed the folder above to its owner
+            path.parent.chmod(0o700)
+            self._move(path)
+
+    def _move(self, path: Path) -> None:
+        if not stat.S_ISDIR(path.lstat().st_mode):
             path.unlink()
             return
         path.chmod(0o700)  # moving a directory writes its "..", so its own mode counts
@@ -119,13 +123,3 @@ def directory_bytes(root: Path) -> int:
                     seen.add((status.st_dev, status.st_ino))
                     total += status.st_blocks * 512
     return total
-
-
-def copy_whole(source: Path, target: Path) -> None:
-    """A file's bytes at `target`, complete or not there at all."""
-    beside = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
-    try:
-        shutil.copyfile(source, beside, follow_symlinks=False)
-        beside.replace(target)
-    finally:
-        beside.unlink(missing_ok=True)

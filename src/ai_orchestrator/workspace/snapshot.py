@@ -85,7 +85,7 @@ async def _require_plain(git: GitClient, state: SourceState) -> None:
             f"{state.top} has unresolved conflicts: {', '.join(state.conflicts[:5])}.",
             hint="Resolve them before starting from uncommitted changes.",
         )
-    sparse = Call(("config", "--local", "--type=bool", "--get", "core.sparseCheckout"))
+    sparse = Call(("config", "--type=bool", "--get", "core.sparseCheckout"))
     if (await git.ask(state.place(), sparse)).stdout.strip() == b"true":
         raise BadInputError(
             f"{state.top} is a sparse checkout; its uncommitted changes cannot be told from "

@@ -104,19 +104,20 @@ class Look:
 
 def parse_look(path: Path, output: bytes) -> Look:
     """The values that `_LOOK` prints, one a line. `path` is where git was started."""
-    lines = os.fsdecode(output).split("\n")
-    if len(lines) != len(_LOOK):  # one per option, and nothing after the last line's end
+    *lines, _ = os.fsdecode(output).split("\n")
+    is_bare, is_shallow, is_inside = (line == "true" for line in lines[:3])
+    has_tree = not is_bare and not is_inside  # else there is no way up to its top to be printed
+    if len(lines) != (7 if has_tree else 6):
         raise BadInputError(f"{str(path)!r}: the path of a repository must be on one line.")
-    is_bare = lines[0] == "true"
     git_dir = Path(lines[4])
     return Look(
         is_bare=is_bare,
-        is_shallow=lines[1] == "true",
-        is_inside=lines[2] == "true",
+        is_shallow=is_shallow,
+        is_inside=is_inside,
         is_sha256=lines[3] == "sha256",
         git_dir=git_dir,
         common_dir=(path / lines[5]).resolve(),
-        top=git_dir if is_bare else (path / lines[6]).resolve(),
+        top=(path / lines[6]).resolve() if has_tree else git_dir,
     )
 
 

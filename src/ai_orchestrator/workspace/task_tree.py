@@ -6,12 +6,16 @@ import asyncio
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 from ai_orchestrator.base.errors import ConflictError, InternalError
 from ai_orchestrator.model.orders import AttemptPaths, StepCommit
 from ai_orchestrator.model.task import Diff
+from ai_orchestrator.model.workflow import EnvironmentSpec
 from ai_orchestrator.workspace import agent_git
 from ai_orchestrator.workspace.diff import Totals, parse_changes, read_changes, read_diff, totals
+from ai_orchestrator.workspace.environment import Furnished
+from ai_orchestrator.workspace.furnishing import furnish
 from ai_orchestrator.workspace.git import CHECKOUT_TIMEOUT_S, Call, Place, check_commit, failure
 from ai_orchestrator.workspace.git_client import together
 from ai_orchestrator.workspace.layout import AttemptLayout
@@ -31,6 +35,7 @@ class GitTaskTree:
 
     def __init__(self, home: Home, base: str) -> None:
         self._layout = home.layout
+        self._home = home
         self.mirror = home.mirror
         self._git = home.git
         self._trash = home.trash
@@ -202,6 +207,24 @@ class GitTaskTree:
             else:
                 await self._clean.make(treeish)
         return self._layout.clean_tree
+
+    async def furnish(
+        self,
+        checkout: Path,
+        spec: EnvironmentSpec,
+        *,
+        which: Literal["work", "clean"] = "work",
+    ) -> Furnished:
+        """A tree has what `copy:` and `link:` name in the user's checkout. Raises `BadInputError`.
+
+        What is linked is among `read_only` of later `attempt_paths`. The verifiers' tree loses it
+        at each `clean_checkout`.
+        """
+        tree, lock = (
+            (self.tree, self._tree_lock) if which == "work" else (self._clean, self._clean_lock)
+        )
+        async with lock:
+            return await furnish(self._home, tree.ground, checkout, spec)
 
     async def read_file(self, commit: str, path: str) -> bytes | None:
         """A file's content in a commit, a link's target; None for a folder or nothing."""

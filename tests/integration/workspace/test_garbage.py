@@ -1,0 +1,85 @@
+"""Removing what is no longer needed, on a real data directory."""
+
+from __future__ import annotations
+
+import time
+
+from tests.integration.workspace.repositories import OTHER_TASK, REF, TASK, Opened, names, write
+
+from ai_orchestrator.workspace.garbage import Knowledge, execute, plan, report, survey
+
+DONE = Knowledge(is_final=True, has_changes=True, is_applied=True)
+UNAPPLIED = Knowledge(is_final=True, has_changes=True, is_applied=False)
+RUNNING = Knowledge(is_final=False, has_changes=True, is_applied=False)
+
+
+async def worked(opened: Opened) -> None:
+    """A task with a commit, a conversation and a verifiers' tree."""
+    write(opened.tree.work, {"a.txt": "two\n"})
+    made = await opened.tree.commit(REF, opened.base, "m")
+    await opened.tree.clean_checkout(made.commit)
+    paths = opened.tree.attempt_paths("k", role="r", agent="a", account=None)
+    write(paths.conversation, {"session": "x" * 10_000})
+
+
+async def test_an_applied_task_is_removed_with_all_it_had(opened: Opened) -> None:
+    """Its mirror rests a while, since the next task may come soon."""
+    await worked(opened)
+    layout = opened.trees.layout
+    made = plan(survey(layout, time.time()), {TASK: DONE}, force=False)
+    done = execute(made, layout, opened.trees.trash)
+    assert done.removed == (TASK,)
+    assert done.freed_bytes > 10_000
+    assert (names(layout.tasks), names(layout.conversations), names(layout.trash)) == ([], [], [])
+    assert len(names(layout.mirrors)) == 2
+
+
+async def test_work_that_was_not_applied_stays_but_its_checkouts_go(opened: Opened) -> None:
+    """The commits are the work."""
+    await worked(opened)
+    layout = opened.trees.layout
+    made = plan(survey(layout, time.time()), {TASK: UNAPPLIED}, force=False)
+    done = execute(made, layout, opened.trees.trash)
+    assert done.kept == (f"{TASK} has changes that were not applied.",)
+    assert done.removed == (f"{TASK} (checkouts)",)
+    assert not opened.tree.work.exists()
+    tree = await opened.again()
+    assert (await tree.find(REF, opened.base)) is not None
+    assert (tree.work / "a.txt").exists()
+
+
+async def test_a_dry_run_says_the_same_and_does_nothing(opened: Opened) -> None:
+    """What would be removed, in the same words."""
+    await worked(opened)
+    made = plan(survey(opened.trees.layout, time.time()), {TASK: DONE}, force=False)
+    said = report(made, is_dry_run=True)
+    assert opened.tree.work.exists()
+    done = execute(made, opened.trees.layout, opened.trees.trash)
+    assert (said.removed, said.kept, said.freed_bytes) == (
+        done.removed,
+        done.kept,
+        done.freed_bytes,
+    )
+
+
+async def test_a_mirror_goes_when_nobody_has_needed_it_for_long(opened: Opened) -> None:
+    """With its pool; one that a task borrows from stays."""
+    other = await opened.trees.open(OTHER_TASK, 1, opened.repository.source, opened.base)
+    await opened.trees.release(opened.tree)
+    layout = opened.trees.layout
+    later = time.time() + 365 * 86400
+    kept = plan(survey(layout, later), {TASK: DONE, OTHER_TASK: RUNNING}, force=False)
+    assert kept.mirrors == ()
+    assert other.repository.exists()
+    gone = plan(survey(layout, later), {TASK: DONE, OTHER_TASK: DONE}, force=False)
+    execute(gone, layout, opened.trees.trash)
+    assert [name for name in names(layout.mirrors) if not name.endswith(".lock")] == []
+
+
+async def test_what_a_killed_process_was_removing_is_removed(opened: Opened) -> None:
+    """The trash is emptied with every collection."""
+    layout = opened.trees.layout
+    write(layout.trash, {"0123/deep/er/file": "x", "4567": "x"})
+    execute(plan(survey(layout, 0.0), {TASK: RUNNING}, force=True), layout, opened.trees.trash)
+    assert names(layout.trash) == []
+    assert opened.tree.work.exists()
