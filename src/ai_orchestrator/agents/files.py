@@ -18,9 +18,10 @@ def read_bounded(path: Path, limit_bytes: int) -> bytes | None:
         number = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:  # missing, a link, a socket: there is no file that the agent meant for us
         return None
+    if not stat.S_ISREG(os.fstat(number).st_mode):
+        os.close(number)
+        return None
     with os.fdopen(number, "rb") as file:
-        if not stat.S_ISREG(os.fstat(number).st_mode):
-            return None
         content = file.read(limit_bytes + 1)
     return content if len(content) <= limit_bytes else None
 
