@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ai_orchestrator.model.task import ResolvedConfig, RunOptions
+from ai_orchestrator.model.task import ResolvedConfig
 from ai_orchestrator.model.workflow import WorkflowSpec
-from ai_orchestrator.workflows.load import default_workflow, freeze, workflow_names
+from ai_orchestrator.workflows.load import default_workflow, preview, workflow_names
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ def catalogue(config: ResolvedConfig) -> Sequence[WorkflowListing]:
     names = sorted(workflow_names(config), key=lambda name: (name != default, name))
     return [
         WorkflowListing(
-            spec=freeze(config, name, RunOptions()),
+            spec=preview(config, name),
             origin=_origin(config, name),
             is_default=name == default,
         )

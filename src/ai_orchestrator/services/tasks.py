@@ -157,11 +157,11 @@ class TaskService:
             await self.records.set_state(task_id, TaskState.CANCELLING)
             await asyncio.to_thread(self.engine.cancel, workflow)
             if workflow not in self.engine.running:
-                await self.settle_cancelled(task_id)
+                await self._settle_cancelled(task_id)
         return await self._view(view.summary.id)
 
-    async def settle_cancelled(self, task_id: str) -> None:
-        """Writes the end of a cancelled task; also called by the engine when its step has ended."""
+    async def _settle_cancelled(self, task_id: str) -> None:
+        """Writes the end of a task that was cancelled before it ran here."""
         await self.records.set_state(task_id, TaskState.CANCELLED, reason="Cancelled by its user.")
 
     async def retry(self, text: str, credentials: Mapping[str, str]) -> TaskView:

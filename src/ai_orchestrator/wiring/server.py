@@ -43,7 +43,12 @@ from ai_orchestrator.store.records import SqlRecords
 from ai_orchestrator.store.schema import upgrade
 from ai_orchestrator.store.sink import Sink
 from ai_orchestrator.store.tasks import adopt
-from ai_orchestrator.store.views import UnfinishedTask, frozen_task, unfinished_tasks
+from ai_orchestrator.store.views import (
+    UnfinishedTask,
+    frozen_task,
+    task_summary,
+    unfinished_tasks,
+)
 from ai_orchestrator.store.wakeups import Wakeups
 from ai_orchestrator.workflows.enclosure import Enclosure
 from ai_orchestrator.workflows.load import freeze
@@ -184,7 +189,7 @@ class _Builder:
         async def run(context: EngineContext, task_id: str, task_attempt: int) -> None:
             try:
                 await run_task(context, world, task_id, task_attempt)
-            except asyncio.CancelledError:
+            except BaseException:  # how the engine says that the workflow was cancelled
                 await self._settle_cancelled(task_id)
                 raise
 
@@ -289,7 +294,12 @@ class _Builder:
                 await self.records.add_note(adoption.unfinished.task_id, adoption.reason)
 
     async def _settle_cancelled(self, task_id: str) -> None:
-        await self.records.set_state(task_id, TaskState.CANCELLED, reason="Cancelled by its user.")
+        """Writes the end of a task that its user cancelled; one that was not is left alone."""
+        summary = await self.database.read_async(lambda c: task_summary(c, task_id))
+        if summary.state is TaskState.CANCELLING:
+            await self.records.set_state(
+                task_id, TaskState.CANCELLED, reason="Cancelled by its user."
+            )
 
     def _tasks(self, engine: Engine) -> TaskService:
         return TaskService(

@@ -107,6 +107,7 @@ def _listen(path: Path) -> socket.socket:
     before = os.umask(0o177)
     try:
         listener.bind(str(path))
+        listener.listen(128)  # whoever finds the socket can connect, and will be answered
     except OSError as error:
         raise EnvironmentProblemError(f"socket {path}: cannot be made ({error}).") from error
     finally:

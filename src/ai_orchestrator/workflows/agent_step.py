@@ -7,6 +7,7 @@ re-enters finds the furthest of them and goes on from there.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -140,7 +141,17 @@ async def _was_followed_up(order: AgentStepOrder, done: StepDone) -> bool:
     return done.outcome == "failed" and await _again(order, done) is not None
 
 
-async def _close_interrupted(order: AgentStepOrder, key: StepKey, view: StepView) -> None:
+async def _close_cancelled(order: AgentStepOrder, key: StepKey) -> None:
+    """The agent has been stopped; what it spent by then stands in its row."""
+    await _close_interrupted(order, key, (await _views(order))[-1], "It was stopped.")
+
+
+async def _close_interrupted(
+    order: AgentStepOrder,
+    key: StepKey,
+    view: StepView,
+    reason: str = "The process that ran it ended.",
+) -> None:
     """Keeps the tree as it was left, and the spend, under the interrupted attempt."""
     await order.tree.commit(
         f"{key.ref}-interrupted", order.progress.head, commit_message(key, order.step, view)
@@ -149,7 +160,7 @@ async def _close_interrupted(order: AgentStepOrder, key: StepKey, view: StepView
         view,
         outcome="interrupted",
         finished_at=order.world.clock.now(),
-        reason="The process that ran it ended.",
+        reason=reason,
     )
     finished = StepFinishedData("interrupted", view.reason, usage=view.usage)
     await order.world.records.finish_attempt(
@@ -176,6 +187,9 @@ async def _attempt(order: AgentStepOrder, views: Sequence[StepView]) -> StepDone
         answer, view = await run.ask(key, view, beginning, remaining_s=order.remaining_s)
     except EnvironmentProblemError as problem:
         answer = Answer.failed(problem, usage=view.usage)
+    except asyncio.CancelledError:
+        await asyncio.shield(_close_cancelled(order, key))
+        raise
     order.world.point("agent.ended", key.tree)
     await save_answer(_answer_file(paths), answer)
     order.world.point("answer.saved", key.tree)

@@ -74,7 +74,7 @@ class PromptMaker:
     async def _inputs(self) -> PromptInputs:
         spec, progress = self.facts.spec, self.progress
         is_reviewing = self.step.asks != "change"
-        diff, stat = await self._change() if is_reviewing else ("", "")
+        diff, stat = await self._change() if is_reviewing else ("", await self._stat())
         return PromptInputs(
             step_path=self.step.path,
             iteration=self.iteration,
@@ -88,6 +88,12 @@ class PromptMaker:
             protected=spec.protected,
             commands=tuple(shlex.join(verifier.argv) for verifier in progress.verifiers),
         )
+
+    async def _stat(self) -> str:
+        """What was changed since the base, file by file; nothing at first."""
+        if self.progress.head == self.facts.base:
+            return ""
+        return (await self.tree.diff(self.facts.base, self.progress.head)).stat
 
     async def _change(self) -> tuple[str, str]:
         """The delta since this reviewer's last look, as text and as stat."""
