@@ -106,14 +106,13 @@ def _programs(order: AgentOrder, found: FoundProgram) -> tuple[Bind, ...]:
 
 
 def _fixed(order: AgentOrder, prefix: Path) -> Bind:
-    """A directory that must be seen where it is, which the work tree and HOME leave free."""
-    for taken in (WORK_DIR, HOME_DIR, TMP_DIR):
-        if PurePosixPath(prefix).is_relative_to(taken):
-            raise EnvironmentProblemError(
-                f"agent {order.agent.name}: {prefix} cannot be shown in the sandbox, where "
-                f"{taken} is the agent's own.",
-                hint="Install the program somewhere else, for instance below /opt.",
-            )
+    """A directory that must be seen where it is; in the work tree it would become a part of it."""
+    if PurePosixPath(prefix).is_relative_to(WORK_DIR):
+        raise EnvironmentProblemError(
+            f"agent {order.agent.name}: {prefix} cannot be shown in the sandbox, where "
+            f"{WORK_DIR} is the work tree.",
+            hint="Install the program somewhere else, for instance below /opt.",
+        )
     return Bind.at_same_path(prefix)
 
 

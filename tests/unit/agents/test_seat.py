@@ -85,10 +85,9 @@ def test_a_script_that_cannot_be_moved_stays_at_its_path() -> None:
     assert placed.seat.program == ("/opt/a/bin/aider",)
 
 
-@pytest.mark.parametrize("taken", ["/work/venv/bin", "/home/agent/bin", "/tmp/x"])
-def test_a_script_where_the_agents_own_places_are_is_refused(taken: str) -> None:
+def test_a_script_where_the_work_tree_is_is_refused() -> None:
     """With the way out."""
-    found = FoundProgram((f"{taken}/a",), (Path(taken),), "x", is_movable=False)
+    found = FoundProgram(("/work/bin/a",), (Path("/work/bin"),), "x", is_movable=False)
     with pytest.raises(EnvironmentProblemError, match="somewhere else"):
         in_sandbox(order("command"), driver("command"), found, None)
 
