@@ -105,7 +105,7 @@ def parse_scenario(text: str, origin: str) -> Scenario:
     """
     try:
         # _Loader is one of PyYAML's two safe loaders
-        document = yaml.load(text, Loader=_Loader)  # noqa: S506
+        document = yaml.load(text, Loader=_Loader)  # noqa: S506  # nosec B506
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise ScenarioError(f"{origin}: not YAML: {shorten(str(error))}") from error
     try:

@@ -37,9 +37,7 @@ def save_entries(
             .values(values)
         )
         if updated.rowcount == 0:
-            connection.execute(
-                table.insert().values(key | values | owner | {"position": position})
-            )
+            connection.execute(table.insert().values(key | values | owner | {"position": position}))
 
 
 def _owner(connection: sa.Connection, task_id: str) -> dict[str, str]:
