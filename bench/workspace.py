@@ -82,6 +82,7 @@ async def measure(files: int, *, guarded: bool) -> None:
         print(f"{files} files")
         base = str(await timed("resolve, first", lambda: trees.resolve(source)))
         await timed("resolve, again", lambda: trees.resolve(source))
+        await timed("open, first", lambda: trees.open(TASK, 1, source, base))
         tree = await trees.open(TASK, 1, source, base)
         await timed("open, again", lambda: trees.open(TASK, 1, source, base))
         await timed("clean_checkout, first", lambda: tree.clean_checkout(base))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ai_orchestrator.base.errors import BadInputError
 from ai_orchestrator.model.workflow import EnvironmentSpec
+from ai_orchestrator.workspace.disk import full_disk_explained
 from ai_orchestrator.workspace.environment import (
     Extra,
     Furnished,
@@ -32,7 +33,8 @@ async def furnish(home: Home, ground: Ground, checkout: Path, spec: EnvironmentS
     await _require_untracked(home, ground, extras)
     missing = [extra for extra in extras if not is_in_place(extra, ground.tree)]
     _exclude(ground.repository, [extra.path for extra in extras])
-    await asyncio.to_thread(bring, missing, ground.tree)
+    with full_disk_explained(ground.tree):
+        await asyncio.to_thread(bring, missing, ground.tree)
     linked = tuple(extra.source for extra in extras if extra.is_link)
     if linked:
         home.layout.links.write_bytes(b"\0".join(os.fsencode(path) for path in linked))

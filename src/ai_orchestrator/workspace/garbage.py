@@ -20,6 +20,10 @@ MIRROR_REST_S = 14 * 86400.0
 """A guess: a repository that nobody worked on for two weeks can be cloned again."""
 
 
+_LASTING = (".git", ".pool", ".lock")
+_LEFT_S = 86400.0
+
+
 @dataclass(frozen=True, slots=True)
 class Knowledge:
     """What the database says of a task."""
@@ -58,6 +62,8 @@ class Survey:
 
     tasks: tuple[TaskFound, ...]
     mirrors: tuple[MirrorFound, ...]
+    leftovers: tuple[str, ...] = ()
+    """Names beside the mirrors that a killed process left half-made, a day ago or longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +74,7 @@ class Plan:
     trees: tuple[TaskFound, ...]
     mirrors: tuple[MirrorFound, ...]
     kept: Mapping[str, str]
+    leftovers: tuple[str, ...] = ()
 
     @property
     def freed_bytes(self) -> int:
@@ -94,6 +101,7 @@ def plan(survey: Survey, known: Mapping[str, Knowledge], *, force: bool) -> Plan
         trees=tuple(task for task in survey.tasks if _has_idle_trees(task, known, kept)),
         mirrors=tuple(mirror for mirror in survey.mirrors if _is_idle(mirror, kept, force=force)),
         kept=kept,
+        leftovers=survey.leftovers,
     )
 
 
@@ -139,6 +147,11 @@ def survey(layout: DataLayout, now_s: float) -> Survey:
             )
             for path in _folders(layout.mirrors)
             if path.suffix == ".git"
+        ),
+        leftovers=tuple(
+            path.name
+            for path in sorted(layout.mirrors.glob("*"))
+            if path.suffix not in _LASTING and now_s - path.lstat().st_mtime > _LEFT_S
         ),
     )
 
@@ -187,6 +200,8 @@ def execute(plan: Plan, layout: DataLayout, trash: Trash) -> GarbageReport:
         path = layout.mirrors / mirror.name
         trash.discard(path)
         trash.discard(path.with_suffix(".pool"))
+    for name in plan.leftovers:
+        trash.discard(layout.mirrors / name)
     PortClaims(layout.port_claims).keep_only(plan.kept)
     trash.empty()
     return report(plan, is_dry_run=False)

@@ -225,6 +225,15 @@ def identity(date: str | None = None) -> dict[str, str]:
     return variables
 
 
+def full_disk(message: str) -> DiskFullError:
+    """The error with the ways out."""
+    return DiskFullError(
+        message,
+        hint="Free some space (`ai-orchestrator gc` removes old trees), or set "
+        "AI_ORCHESTRATOR_HOME to a larger disk.",
+    )
+
+
 def purpose(call: Call | Chain) -> str:
     """One word for what is done."""
     return call.name if isinstance(call, Chain) else call.arguments[0]
@@ -245,10 +254,7 @@ def serious(call: Call | Chain, place: Place, answer: Answer) -> OrchestratorErr
     # Git has one status for all failures, so the C library's sentence is the only sign.
     text = answer.stderr.decode(errors="replace")
     if any(sentence in text for sentence in _FULL_DISK):
-        return DiskFullError(
-            f"No room left on the disk: {described(call, place)} stopped.",
-            hint="Free some space (`ai-orchestrator gc` removes old trees), then retry.",
-        )
+        return full_disk(f"No room left on the disk: {described(call, place)} stopped.")
     if answer.code < 0:
         return GitFailedError(f"{described(call, place)} was ended by a signal: {answer.complaint}")
     return None

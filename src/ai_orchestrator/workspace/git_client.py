@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import re
 import secrets
 import shutil
 from collections.abc import Coroutine, Mapping
@@ -30,6 +31,18 @@ from ai_orchestrator.workspace.git import (
 
 First = TypeVar("First")
 Second = TypeVar("Second")
+
+
+OLDEST = (2, 34)
+"""Of 2021: the oldest in a distribution that still gets updates. Several options need 2.30."""
+
+
+def parse_version(text: str) -> tuple[int, int]:
+    """Major and minor version in the output of `git version`."""
+    found = re.search(r"(\d+)\.(\d+)", text)
+    if found is None:
+        raise EnvironmentProblemError(f"`git version` says {text[:100]!r}.")
+    return int(found[1]), int(found[2])
 
 
 def find_git(path_env: str) -> Path:
@@ -60,8 +73,21 @@ class GitClient:
         self._program = find_git(path_env)
         self._path_env = path_env
         self._user_environment = user_environment
+        self._is_checked = False
         self._token = secrets.token_hex(4)
         self._counter = itertools.count(1)
+
+    async def require_version(self) -> None:
+        """Raise `EnvironmentProblemError` for a git that is too old; asks only once."""
+        if self._is_checked:
+            return
+        said = (await self.expect(Place(None), Call(("version",), cwd=Path("/")))).decode()
+        if parse_version(said) < OLDEST:
+            raise EnvironmentProblemError(
+                f"{self._program} says {said.strip()!r}.",
+                hint=f"Install git {'.'.join(map(str, OLDEST))} or newer.",
+            )
+        self._is_checked = True
 
     async def output(self, place: Place, *arguments: str, stdin: bytes = b"") -> bytes:
         """Standard output of a short local call, which must succeed and fit the limit."""

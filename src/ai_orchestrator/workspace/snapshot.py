@@ -44,9 +44,8 @@ async def take_snapshot(git: GitClient, mirror: Mirror, state: SourceState, pare
 async def _stage(git: GitClient, place: Place, state: SourceState) -> None:
     """Changed and untracked files, and what was staged against the ignore rules."""
     await _add(git, place, ("--update",))
-    excludes = (("core.excludesFile", str(state.common_dir / "info/exclude")),)
-    listing = Call(("ls-files", "--others", "--exclude-standard", "-z"), settings=excludes)
-    others = read_lines(await git.expect(place, listing))
+    listing = Call(("ls-files", "--others", "--exclude-standard", "-z"), cwd=state.top)
+    others = read_lines(await git.expect(state.place(), listing))
     wanted = [path for path in (*others, *state.changed) if _is_plain(state.top, path)]
     if wanted:
         names = b"\0".join(os.fsencode(path) for path in wanted)

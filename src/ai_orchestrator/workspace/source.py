@@ -74,6 +74,7 @@ async def inspect(git: GitClient, path: Path) -> SourceState:
     Raises `BadInputError` for what is no repository or is not the user's own.
     """
     _require_directory(path)
+    await git.require_version()
     answer = await git.ask(_reading(None), Call(_LOOK, cwd=path))
     if not answer.is_success:
         raise _refused(path, answer)
@@ -84,6 +85,8 @@ async def inspect(git: GitClient, path: Path) -> SourceState:
 
 
 def _require_directory(path: Path) -> None:
+    if not path.is_absolute():
+        raise BadInputError(f"{path}: must be an absolute path.")
     if not path.is_dir():
         raise BadInputError(f"{path}: no such directory.")
 

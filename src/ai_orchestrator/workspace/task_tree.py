@@ -14,6 +14,7 @@ from ai_orchestrator.model.task import Diff
 from ai_orchestrator.model.workflow import EnvironmentSpec
 from ai_orchestrator.workspace import agent_git
 from ai_orchestrator.workspace.diff import Totals, parse_changes, read_changes, read_diff, totals
+from ai_orchestrator.workspace.disk import full_disk_explained
 from ai_orchestrator.workspace.environment import Furnished
 from ai_orchestrator.workspace.furnishing import furnish
 from ai_orchestrator.workspace.git import CHECKOUT_TIMEOUT_S, Call, Place, check_commit, failure
@@ -74,8 +75,9 @@ class GitTaskTree:
             conversation=self._layout.conversation(role, agent, account),
             read_only=(*self._objects(), *self._linked()),
         )
-        for directory in (paths.home, paths.tmp, paths.conversation):
-            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with full_disk_explained(attempt):
+            for directory in (paths.home, paths.tmp, paths.conversation):
+                directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         return paths
 
     def discard_attempt(self, step_key_tree: str) -> None:
@@ -106,8 +108,10 @@ class GitTaskTree:
             exclude=exclude.read_bytes(),
         )
         async with self._tree_lock:
+            self.tree.require_made()
             staging = self._layout.directory / "git.half"
-            await asyncio.to_thread(agent_git.lend, self.work, loan, staging, self._trash)
+            with full_disk_explained(staging):
+                await asyncio.to_thread(agent_git.lend, self.work, loan, staging, self._trash)
 
     async def commit(self, ref: str, parent: str, message: str) -> StepCommit:
         """The tree as it is, recorded under the ref; parent itself when nothing changed.
@@ -191,6 +195,12 @@ class GitTaskTree:
             raise failure(call, self._place, answer)
         return answer.stdout, answer.is_truncated
 
+    async def write_patch(self, base: str, commit: str, target: Path) -> None:
+        """The whole patch at `target`, for `git apply`: binary files included."""
+        options = (*_PATCH, "--binary", _output(target))
+        whole = (*options, check_commit(base), check_commit(commit))
+        await self._git.expect(self._place, Call(whole, timeout_s=CHECKOUT_TIMEOUT_S))
+
     async def clean_checkout(self, commit: str, *, base_paths: Sequence[str] = ()) -> Path:
         """A second tree that equals the commit, with `base_paths` as they are in the base.
 
@@ -201,8 +211,8 @@ class GitTaskTree:
             treeish = check_commit(commit)
             if base_paths:
                 treeish = await compose(self._git, self._place, commit, self._base, base_paths)
-            self._trash.discard(self._layout.clean_tree / ".git")
             if self._clean.is_made:
+                self._trash.discard(self._layout.clean_tree / ".git")
                 await self._clean.move_to(treeish, keep_ignored=False)
             else:
                 await self._clean.make(treeish)
@@ -224,6 +234,7 @@ class GitTaskTree:
             (self.tree, self._tree_lock) if which == "work" else (self._clean, self._clean_lock)
         )
         async with lock:
+            tree.require_made()
             return await furnish(self._home, tree.ground, checkout, spec)
 
     async def read_file(self, commit: str, path: str) -> bytes | None:
@@ -314,6 +325,11 @@ class GitTaskTree:
             return ()
         lines = self._layout.links.read_bytes().split(b"\0")
         return tuple(Path(os.fsdecode(line)) for line in lines if line)
+
+
+def _output(target: Path) -> str:
+    """Git works in another directory than we do."""
+    return f"--output={target.absolute()}"
 
 
 def _step_commit(commit: str, tree: str, numbers: Totals) -> StepCommit:

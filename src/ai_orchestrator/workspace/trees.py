@@ -43,12 +43,17 @@ file that git reads holds it for ever; a second, patient try follows when such t
 
 
 @dataclass(frozen=True, slots=True)
-class Fetching:
-    """How repositories are reached over URLs."""
+class Reach:
+    """How the repositories of users are reached."""
 
     policy: RemotePolicy = field(default_factory=RemotePolicy)
+    """Which URLs may be fetched."""
     variables: Mapping[str, str] = field(default_factory=dict)
     """For git's transports alone: SSH_AUTH_SOCK, GIT_SSH_COMMAND, GIT_ASKPASS."""
+    user_environment: Mapping[str, str] | None = None
+    """HOME and the like of the one user whose checkouts are read, so that their git configuration
+    says what is ignored and whose repositories are trusted. None, in a service: nobody's counts.
+    """
 
 
 class GitTrees:
@@ -63,13 +68,15 @@ class GitTrees:
         spawner: Spawner,
         *,
         path_env: str,
-        fetching: Fetching | None = None,
+        reach: Reach | None = None,
         hang_s: float = HANG_S,
     ) -> None:
         self.layout = DataLayout(data_dir)
         self.trash = Trash(self.layout.trash)
-        self._git = GitClient(spawner, path_env=path_env)
-        self._fetching = Fetching() if fetching is None else fetching
+        self._reach = Reach() if reach is None else reach
+        self._git = GitClient(
+            spawner, path_env=path_env, user_environment=self._reach.user_environment
+        )
         self._hang_s = hang_s
 
     async def resolve(self, source: RepositorySource) -> str:
@@ -80,6 +87,7 @@ class GitTrees:
         """
         self.layout.mirrors.mkdir(mode=0o700, parents=True, exist_ok=True)
         await asyncio.to_thread(require_free, self.layout.mirrors, 0)
+        await self._git.require_version()
         mirror = self._mirror(source)
         mirror.touch()
         if source.path is not None:
@@ -213,8 +221,8 @@ class GitTrees:
     async def _resolve_url(self, mirror: Mirror, source: RepositorySource, url: str) -> str:
         if source.include_dirty:
             raise BadInputError("A URL has no uncommitted changes to include.")
-        protocol = check_url(url, self._fetching.policy)
-        remote = Remote(url, protocol, self._fetching.variables)
+        protocol = check_url(url, self._reach.policy)
+        remote = Remote(url, protocol, self._reach.variables)
         return await mirror.ensure_from_remote(remote, source.ref)
 
     async def _ensure_repository(self, layout: AttemptLayout, mirror: Mirror, base: str) -> None:

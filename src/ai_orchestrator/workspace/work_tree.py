@@ -89,6 +89,13 @@ class WorkTree:
         """It was once whole, and its top is still a folder."""
         return self.ground.marker.exists() and is_folder(self.ground.tree)
 
+    def require_made(self) -> None:
+        """Raise `UnrecordableTreeError` where no folder is: a link could lead anywhere."""
+        if not self.is_made:
+            raise UnrecordableTreeError(
+                f"{self.ground.tree} is no longer the folder in which the agent worked."
+            )
+
     async def make(self, commit: str) -> None:
         """A fresh checkout, whatever was there. Raises `DiskFullError` before it begins."""
         await self._require_room(commit)
@@ -117,12 +124,14 @@ class WorkTree:
 
         Raises `UnrecordableTreeError` when what an agent left cannot be recorded.
         """
+        self.require_made()
         answer = await self._try(replace(recording(), timeout_s=self._hang_s))
         for _ in range(_REPAIRS):
             if answer.is_success:
                 return answer.stdout.decode().strip()
             await self._repair(answer)
-            answer = await self._try(replace(recording(), timeout_s=CHECKOUT_TIMEOUT_S))
+            self.require_made()
+        answer = await self._try(replace(recording(), timeout_s=CHECKOUT_TIMEOUT_S))
         if answer.is_success:
             return answer.stdout.decode().strip()
         return await self._record_in_spite()
@@ -134,6 +143,7 @@ class WorkTree:
 
         None when something is unusual: then nothing was recorded, and `record` must be asked.
         """
+        self.require_made()
         chain = stepping(ref, parent, old_tree, message.encode(errors="backslashreplace"))
         answer = await self._try(replace(chain, timeout_s=self._hang_s))
         if not answer.is_success or answer.is_truncated:

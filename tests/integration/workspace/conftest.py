@@ -10,7 +10,7 @@ from tests.integration.workspace.repositories import ENVIRONMENT, TASK, Opened, 
 from ai_orchestrator.base.process import DirectSpawner
 from ai_orchestrator.workspace.git_client import GitClient
 from ai_orchestrator.workspace.source import RemotePolicy
-from ai_orchestrator.workspace.trees import Fetching, GitTrees
+from ai_orchestrator.workspace.trees import GitTrees, Reach
 
 
 @pytest.fixture
@@ -22,8 +22,8 @@ def path_env() -> str:
 @pytest.fixture
 async def trees(tmp_path: Path, path_env: str) -> AsyncIterator[GitTrees]:
     """Trees in an empty data directory; `file://` is allowed."""
-    fetching = Fetching(RemotePolicy(allow_file=True))
-    trees = GitTrees(tmp_path / "data", DirectSpawner(), path_env=path_env, fetching=fetching)
+    reach = Reach(RemotePolicy(allow_file=True))
+    trees = GitTrees(tmp_path / "data", DirectSpawner(), path_env=path_env, reach=reach)
     yield trees
     trees.trash.settle()
     await trees.close()

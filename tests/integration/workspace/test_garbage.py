@@ -76,6 +76,17 @@ async def test_a_mirror_goes_when_nobody_has_needed_it_for_long(opened: Opened) 
     assert [name for name in names(layout.mirrors) if not name.endswith(".lock")] == []
 
 
+async def test_half_made_things_beside_the_mirrors_go_after_a_day(opened: Opened) -> None:
+    """Younger ones may be somebody's work."""
+    layout = opened.trees.layout
+    write(layout.mirrors, {"0.half/HEAD": "x", "0.index-1234": "x"})
+    before = names(layout.mirrors)
+    for days, left in ((0, before), (2, [name for name in before if not name.startswith("0.")])):
+        found = survey(layout, time.time() + days * 86400)
+        execute(plan(found, {TASK: RUNNING}, force=True), layout, opened.trees.trash)
+        assert names(layout.mirrors) == left
+
+
 async def test_what_a_killed_process_was_removing_is_removed(opened: Opened) -> None:
     """The trash is emptied with every collection."""
     layout = opened.trees.layout

@@ -182,6 +182,26 @@ async def test_a_submodule_stays_as_it_is(with_submodule: Opened) -> None:
     assert made.files == 1
 
 
+async def test_a_link_in_the_place_of_the_tree_leads_nobody_astray(opened: Opened) -> None:
+    """Without a sandbox an agent can move its whole tree away."""
+    user = opened.repository
+    before = user.state()
+    clean = await opened.tree.clean_checkout(opened.base)
+    for tree in (opened.tree.work, clean):
+        shutil.rmtree(tree)
+        tree.symlink_to(user.path)
+    with pytest.raises(UnrecordableTreeError, match="no longer the folder"):
+        await opened.tree.commit(REF, opened.base, "m")
+    with pytest.raises(UnrecordableTreeError, match="no longer the folder"):
+        await opened.tree.lend_git(opened.base)
+    assert not await opened.tree.is_at(opened.base)
+    await opened.tree.clean_checkout(opened.base)
+    await opened.tree.start_from(opened.base)
+    await opened.tree.lend_git(opened.base)
+    assert user.state() == before
+    assert await opened.tree.is_at(opened.base)
+
+
 async def test_links_are_recorded_as_links_and_not_followed(opened: Opened) -> None:
     """Neither what they lead to is read, nor is it written when the tree moves on."""
     outside = opened.repository.path.parent / "outside"

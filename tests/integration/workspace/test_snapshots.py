@@ -8,9 +8,10 @@ import pytest
 from tests.integration.workspace.repositories import REF, TASK, UserRepository, git, write
 
 from ai_orchestrator.base.errors import BadInputError
+from ai_orchestrator.base.process import DirectSpawner
 from ai_orchestrator.model.task import RepositorySource
 from ai_orchestrator.workspace.mirror import EMPTY_ROOT
-from ai_orchestrator.workspace.trees import GitTrees
+from ai_orchestrator.workspace.trees import GitTrees, Reach
 
 
 def dirty(repository: UserRepository, ref: str | None = None) -> RepositorySource:
@@ -52,6 +53,21 @@ async def test_a_snapshot_has_all_that_is_not_ignored(
         "src/b.py": "b = 1\n",
         "staged.txt": "2\n",
     }
+
+
+async def test_what_the_user_ignores_everywhere_is_not_in_a_snapshot(
+    tmp_path: Path, repository: UserRepository, path_env: str
+) -> None:
+    """Secrets are often ignored in the user's own configuration only."""
+    write(tmp_path, {"ignore": ".env\n", "config": f"[core]\n\texcludesFile = {tmp_path}/ignore\n"})
+    environment = {"GIT_CONFIG_GLOBAL": str(tmp_path / "config"), "PATH": path_env}
+    reach = Reach(user_environment=environment)
+    trees = GitTrees(tmp_path / "data", DirectSpawner(), path_env=path_env, reach=reach)
+    repository.write({".env": "SECRET=1\n", "a.txt": "changed\n"})
+    commit = await trees.resolve(dirty(repository))
+    found = await files(trees, dirty(repository), commit)
+    assert (found["a.txt"], ".env" in found) == ("changed\n", False)
+    await trees.close()
 
 
 async def test_a_snapshot_holds_what_was_staged_and_is_unchanged_since(

@@ -22,7 +22,7 @@ from ai_orchestrator.base.errors import BadInputError
 from ai_orchestrator.base.process import DirectSpawner
 from ai_orchestrator.model.task import RepositorySource
 from ai_orchestrator.workspace.mirror import EMPTY_ROOT, SourceUnreadableError
-from ai_orchestrator.workspace.trees import GitTrees
+from ai_orchestrator.workspace.trees import GitTrees, Reach
 
 
 async def test_the_users_repository_is_only_read(
@@ -97,6 +97,8 @@ async def test_a_folder_that_is_no_repository_is_refused_with_the_way_out(
         await trees.resolve(RepositorySource(path=str(tmp_path)))
     with pytest.raises(BadInputError, match="no such directory"):
         await trees.resolve(RepositorySource(path=str(tmp_path / "missing")))
+    with pytest.raises(BadInputError, match="absolute"):
+        await trees.resolve(RepositorySource(path="."))
 
 
 async def test_a_repositorys_own_folder_is_refused(
@@ -281,6 +283,22 @@ async def test_a_repository_of_somebody_else_is_refused(
     os.chown(repository.path / ".git", 65534, 65534)
     with pytest.raises(BadInputError, match="belongs to you"):
         await trees.resolve(repository.source)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a repository away")
+async def test_a_repository_that_the_user_trusts_is_accepted(
+    tmp_path: Path, repository: UserRepository, path_env: str
+) -> None:
+    """As in a container, where the checkout belongs to somebody else."""
+    os.chown(repository.path, 65534, 65534)
+    os.chown(repository.path / ".git", 65534, 65534)
+    write(tmp_path, {"config": f"[safe]\n\tdirectory = {repository.path}\n"})
+    environment = {"GIT_CONFIG_GLOBAL": str(tmp_path / "config"), "PATH": path_env}
+    reach = Reach(user_environment=environment)
+    trees = GitTrees(tmp_path / "data", DirectSpawner(), path_env=path_env, reach=reach)
+    base = await trees.resolve(repository.source)
+    assert (await trees.open(TASK, 1, repository.source, base)).base == base
+    await trees.close()
 
 
 async def test_two_processes_may_make_the_same_mirror_at_once(

@@ -197,6 +197,15 @@ async def test_patch_is_cut_at_its_limit(opened: Opened) -> None:
     assert await opened.tree.patch(opened.base, made.commit, limit_bytes=50) == (whole[:50], True)
 
 
+async def test_a_written_patch_can_be_applied(opened: Opened, tmp_path: Path) -> None:
+    """Binary files included."""
+    (opened.tree.work / "bin").write_bytes(bytes(range(256)))
+    made = await opened.tree.commit(REF, opened.base, MESSAGE)
+    await opened.tree.write_patch(opened.base, made.commit, tmp_path / "patch")
+    opened.repository.git("apply", str(tmp_path / "patch"))
+    assert (opened.repository.path / "bin").read_bytes() == bytes(range(256))
+
+
 @pytest.mark.parametrize("path", ["missing.txt", "src", "src/missing.py", "a.txt/below"])
 async def test_read_file_gives_none_for_what_is_no_file(opened: Opened, path: str) -> None:
     """A folder and a missing file alike."""

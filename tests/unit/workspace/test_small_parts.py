@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from pathlib import Path
 
 import pytest
 
-from ai_orchestrator.base.errors import BadInputError
+from ai_orchestrator.base.errors import BadInputError, EnvironmentProblemError
 from ai_orchestrator.workflows.ports import TaskTree, Trees
 from ai_orchestrator.workspace.apply import Result, clashing_branch, sealing_message
-from ai_orchestrator.workspace.disk import RESERVE_BYTES, require_free
+from ai_orchestrator.workspace.disk import RESERVE_BYTES, full_disk_explained, require_free
 from ai_orchestrator.workspace.environment import check_pattern, exclude_lines
 from ai_orchestrator.workspace.git import DiskFullError
-from ai_orchestrator.workspace.git_client import GitClient
+from ai_orchestrator.workspace.git_client import parse_version
 from ai_orchestrator.workspace.locking import LockTimeoutError, file_lock
 from ai_orchestrator.workspace.overlay import checked_path, removals
 from ai_orchestrator.workspace.repair import within
@@ -36,7 +37,6 @@ def as_task_tree(tree: GitTaskTree) -> TaskTree:
 def test_the_adapters_fit_their_ports() -> None:
     """By structure; this only keeps the functions above in use."""
     assert {as_trees.__name__, as_task_tree.__name__} <= set(globals())
-    assert GitClient.__doc__
 
 
 def test_only_entries_below_the_paths_are_removed() -> None:
@@ -86,6 +86,34 @@ def test_a_disk_without_room_is_refused_before_work_begins(tmp_path: Path) -> No
     require_free(tmp_path / "not/yet", 0)
     with pytest.raises(DiskFullError, match="MiB are free"):
         require_free(tmp_path / "not/yet", free_bytes + RESERVE_BYTES)
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_a_disk_that_fills_up_under_our_own_writing_is_told_the_same_way(number: int) -> None:
+    """Other errors stay what they are."""
+    with pytest.raises(DiskFullError, match="No room left"), full_disk_explained(Path("/x")):
+        raise OSError(number, os.strerror(number))
+    with pytest.raises(FileNotFoundError), full_disk_explained(Path("/x")):
+        raise FileNotFoundError
+
+
+@pytest.mark.parametrize(
+    ("said", "version"),
+    [
+        ("git version 2.39.5", (2, 39)),
+        ("git version 2.50.1 (Apple Git-155)", (2, 50)),
+        ("git version 3.0.0.rc1.windows.1", (3, 0)),
+    ],
+)
+def test_the_version_of_git_is_read(said: str, version: tuple[int, int]) -> None:
+    """Vendors add to it."""
+    assert parse_version(said) == version
+
+
+def test_a_version_that_cannot_be_read_is_an_error() -> None:
+    """Something else is called git here."""
+    with pytest.raises(EnvironmentProblemError):
+        parse_version("no idea")
 
 
 def test_the_room_for_a_tree_is_the_size_of_its_files() -> None:
