@@ -50,6 +50,8 @@ bench: $(STAMP) ## Shows the figures against their goals (STRICT=1: fails when o
 docs: $(STAMP) ## Writes the reference pages that are made from the code
 	@$(BIN)/python -m ai_orchestrator.workflows.schema > docs/reference/agents.schema.json
 	@$(BIN)/python -m ai_orchestrator.cli.reference > docs/reference/cli.md
+	@$(BIN)/python -m ai_orchestrator.cli.reference exit-codes > docs/reference/exit-codes.md
+	@$(BIN)/python -m ai_orchestrator.workflows.reference docs/reference/configuration.md docs/reference/workflows.md
 
 lock: $(STAMP) ## Resolves the dependencies anew, with hashes and without registry addresses
 	@$(BIN)/uv pip compile -q --generate-hashes --no-emit-index-url --no-annotate --no-header --python-version 3.11 pyproject.toml -o requirements/product.txt

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ai_orchestrator.base.errors import shorten
 from ai_orchestrator.config.environment import Environment
 from ai_orchestrator.config.layers import Setting, as_layer
-from ai_orchestrator.config.older_names import OLDER_NAMES, OlderName, Program
+from ai_orchestrator.config.older_names import OLDER_NAMES, OlderName
 from ai_orchestrator.config.paths import CONFIG_VARIABLE, HOME_VARIABLE
 from ai_orchestrator.config.problems import ConfigError, ConfigProblem, known_names
 from ai_orchestrator.config.yaml_source import Node, parse_yaml, scalar
@@ -44,14 +44,14 @@ class _Read:
 
 
 def environment_layer(
-    environment: Environment, program: Program, below: Node
+    environment: Environment, below: Node
 ) -> tuple[Node, tuple[ConfigProblem, ...]]:
     """The settings in the environment as a layer, and what is wrong with them.
 
     `below` is the configuration so far: a part of a name means the key there that it spells,
     so that `REVIEW_ONLY` finds `review-only`.
     """
-    read = [*_own(environment, below), *_older(environment, program)]
+    read = [*_own(environment, below), *_older(environment)]
     layer, conflicts = as_layer(one.setting for one in read if one.setting is not None)
     problems = [one.problem for one in read if one.problem is not None]
     return layer, (*problems, *conflicts)
@@ -117,10 +117,10 @@ def _unknown(name: str) -> ConfigProblem:
     return ConfigProblem.at(Origin(f"environment {name}"), "", message)
 
 
-def _older(environment: Environment, program: Program) -> Iterator[_Read]:
+def _older(environment: Environment) -> Iterator[_Read]:
     for name, row in OLDER_NAMES.items():
         value = environment.get(name)
-        if value is None or program not in row.readers:
+        if value is None or row.is_shared:
             continue
         if not row.harmless or value.lower() != row.harmless:
             yield _read_older(row, value)

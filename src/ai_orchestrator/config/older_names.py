@@ -1,7 +1,8 @@
-"""Every environment variable of the past, in one table: what it means now, or why it is refused.
+"""Every environment variable of the past, in one table: what it means now, or what replaces it.
 
-`environment_layer` acts by it, and the reference is generated from it. A name that other programs
-use too is only looked at when a server starts, where the environment was made for it.
+`environment_layer` acts by it, and the reference is generated from it. A command runs in the
+environment of a project that it does not know: a name that other programs use as well is left to
+them, whatever it meant here.
 """
 
 from __future__ import annotations
@@ -12,8 +13,6 @@ from typing import Literal
 
 from ai_orchestrator.config.yaml_source import Scalar, scalar
 
-Program = Literal["client", "server"]
-"""client: a command that a person typed; server: `serve`."""
 Meaning = Literal["text", "number", "truth"]
 
 _TRUTHS = {
@@ -24,17 +23,17 @@ _TRUTHS = {
 
 @dataclass(frozen=True, slots=True)
 class OlderName:
-    """A variable of the past. `keys` is None exactly when it is refused."""
+    """A variable of the past. `keys` is None exactly when it sets nothing any more."""
 
     name: str
     keys: tuple[str, ...] | None
     hint: str = ""
-    """What to do instead of a refused one."""
+    """What there is instead of one that sets nothing."""
     harmless: str = ""
     """The one value of a refused one that says what is so anyway; it is let pass."""
     meaning: Meaning = "text"
-    readers: tuple[Program, ...] = ("client", "server")
-    """The programs that look at it; the others leave it alone."""
+    is_shared: bool = False
+    """Other programs use the name too: it is neither read nor refused."""
 
     def read(self, text: str) -> Scalar:
         """The value; raises `ValueError` with what is expected instead."""
@@ -73,62 +72,58 @@ def _accepted() -> Iterator[OlderName]:
         yield OlderName(f"{name}_TIMEOUT", ("agents", agent, "timeout"), meaning="number")
     yield OlderName("DEFAULT_WORKFLOW", ("settings", "default_workflow"))
     yield OlderName("MAX_ITERATIONS", ("settings", "max_iterations"), meaning="number")
-    for name in ("MAX_RETRIES", "RETRY_MAX_ATTEMPTS"):
-        yield _for_server(name, ("settings", "step_retries"), "number")
-    yield _for_server("TASK_TIMEOUT", ("settings", "max_duration"), "number")
-    yield _for_server("LOG_LEVEL", ("settings", "log_level"), "text")
-    for name in ("PORT", "UI_BACKEND_PORT"):
-        yield _for_server(name, ("server", "port"), "number")
-    yield _for_server("MAX_TASK_LENGTH", ("server", "max_task_bytes"), "number")
 
 
-def _for_server(name: str, keys: tuple[str, ...], meaning: Meaning) -> OlderName:
-    return OlderName(name, keys, meaning=meaning, readers=("server",))
+def _without_meaning() -> Iterator[OlderName]:
+    for table, is_shared in ((_REFUSED, False), (_SHARED, True)):
+        for words, hint in table.items():
+            for word in words.split():
+                name, _, harmless = word.partition("=")
+                yield OlderName(name, None, hint=hint, harmless=harmless, is_shared=is_shared)
 
 
-def _refused() -> Iterator[OlderName]:
-    for words, hint in _REFUSED.items():
-        for word in words.split():
-            name, _, harmless = word.partition("=")
-            yield OlderName(name, None, hint=hint, harmless=harmless, readers=("server",))
-
-
-# Names that are refused, with `=VALUE` where that value says what is so anyway, and what to do.
+# Names that only this program had, with `=VALUE` where that value says what is so anyway, and what
+# there is instead.
 _REFUSED = {
-    "OUTPUT_DIR": "Give `run --output DIR`, or use `ai-orchestrator apply`.",
+    "MAX_TASK_LENGTH": (
+        "A task may have 256 KB; put longer material into the repository and name its path."
+    ),
+    "UI_BACKEND_PORT": "There is no port to choose: commands reach their runner by a socket.",
+    "MAX_CONCURRENT_AGENTS": "Steps that may run side by side are named by `parallel`.",
+    "ENABLE_ASYNC_EXECUTION=true ENABLE_AUTO_RECOVERY=true": (
+        "Tasks always run in the background and are always taken up again after a crash."
+    ),
+}
+
+# Names that belong to whatever project a command is typed in, and what there is instead.
+_SHARED = {
+    "LOG_LEVEL LOG_FILE": "The runner writes to `logs/runner.log` in the data directory.",
+    "PORT": "There is no port to choose: commands reach their runner by a socket.",
+    "MAX_RETRIES RETRY_MAX_ATTEMPTS": "Set `settings.step_retries`.",
+    "TASK_TIMEOUT": "Set `settings.max_duration`.",
+    "OUTPUT_DIR": "Give `run --output DIR`, or use `ai-orchestrator tasks apply`.",
     "WORKSPACE_DIR SESSIONS_DIR SESSION_FILE_DIR": (
         "Everything is kept in the data directory; AI_ORCHESTRATOR_HOME moves it."
     ),
-    "LOG_FILE": "Logs are written to `logs/` in the data directory.",
     "REPORTS_DIR": "Every task keeps its record: `ai-orchestrator tasks show ID`.",
-    "APP_ENV ENVIRONMENT APP_DEBUG=false": (
-        "There is one way to run and no debug mode; LOG_LEVEL=debug tells more."
-    ),
-    "VERSION TRACK": "The server tells its own release; no label is taken from outside.",
-    "WORKERS=1": "One process runs all tasks of a data directory. For more, add replicas.",
+    "APP_ENV ENVIRONMENT APP_DEBUG": "There is one way to run and no debug mode.",
+    "VERSION TRACK": "The program tells its own release.",
+    "WORKERS MAX_CONCURRENT_TASKS": "One runner runs four tasks of a data directory at a time.",
     "RETRY_DELAY RETRY_BACKOFF_FACTOR": (
         "The time between tries follows what the agent's vendor says; the number of tries is "
         "`settings.step_retries`."
     ),
-    "ENABLE_CACHING=false CACHE_ENABLED=false CACHE_TTL CACHE_MAX_SIZE": (
-        "There is no response cache."
-    ),
-    "ENABLE_ASYNC_EXECUTION=true ENABLE_AUTO_RECOVERY=true": (
-        "Tasks always run in the background and are always taken up again after a crash."
-    ),
-    "MAX_CONCURRENT_AGENTS": "Steps that may run side by side are named by `parallel`.",
-    "MAX_CONCURRENT_TASKS": "The number of tasks at a time cannot be set.",
+    "ENABLE_CACHING CACHE_ENABLED CACHE_TTL CACHE_MAX_SIZE": "There is no response cache.",
     "REQUEST_TIMEOUT SESSION_TIMEOUT SESSION_TYPE": (
         "Requests return at once and tasks run on; there is no session to time out."
     ),
     "ENABLE_METRICS METRICS_PORT METRICS_PATH HEALTH_CHECK_PATH READINESS_CHECK_PATH": (
-        "Addresses of health and metrics are fixed."
+        "There is no server to be watched; `ai-orchestrator doctor` says what is wrong."
     ),
-    "ENABLE_TRACING=false ENABLE_DISTRIBUTED_TRACING=false": "There is no tracing to switch on.",
-    (
-        "ENABLE_RATE_LIMITING=false RATE_LIMIT_ENABLED=false RATE_LIMIT_PER_MINUTE "
-        "RATE_LIMIT_PER_HOUR"
-    ): "Limit requests in the load balancer in front of the server.",
+    "ENABLE_TRACING ENABLE_DISTRIBUTED_TRACING": "There is no tracing to switch on.",
+    "ENABLE_RATE_LIMITING RATE_LIMIT_ENABLED RATE_LIMIT_PER_MINUTE RATE_LIMIT_PER_HOUR": (
+        "Spending is bounded by `settings.max_cost_usd` and `settings.max_tokens`."
+    ),
     "DATABASE_URL DB_POOL_SIZE DB_POOL_TIMEOUT DB_MAX_OVERFLOW": (
         "This release keeps its data in SQLite in the data directory."
     ),
@@ -139,21 +134,20 @@ _REFUSED = {
     "SLACK_WEBHOOK_URL": "This release sends no notifications.",
 }
 
-OLDER_NAMES: dict[str, OlderName] = {row.name: row for row in (*_accepted(), *_refused())}
+OLDER_NAMES: dict[str, OlderName] = {row.name: row for row in (*_accepted(), *_without_meaning())}
 """Name -> its row."""
 
 
 def reference_table() -> str:
     """The table of the reference, in Markdown."""
-    lines = ["| variable | read by | meaning now |", "| --- | --- | --- |"]
-    for row in OLDER_NAMES.values():
-        readers = "every command" if "client" in row.readers else "`serve`"
-        lines.append(f"| `{row.name}` | {readers} | {_meaning_now(row)} |")
+    lines = ["| variable | now | instead |", "| --- | --- | --- |"]
+    lines += [f"| `{row.name}` | {_standing(row)} | {row.hint} |" for row in OLDER_NAMES.values()]
     return "\n".join(lines)
 
 
-def _meaning_now(row: OlderName) -> str:
+def _standing(row: OlderName) -> str:
     if row.keys is not None:
-        return f"`{'.'.join(row.keys)}`"
-    unless = f" unless it is `{row.harmless}`" if row.harmless else ""
-    return f"refused{unless}. {row.hint}"
+        return f"sets `{'.'.join(row.keys)}`"
+    if row.is_shared:
+        return "not read"
+    return f"refused unless it is `{row.harmless}`" if row.harmless else "refused"

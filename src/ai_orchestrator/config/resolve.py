@@ -18,7 +18,6 @@ from ai_orchestrator.config.environment_layer import environment_layer
 from ai_orchestrator.config.files import read_small_file
 from ai_orchestrator.config.layers import Setting, as_layer, merge_all
 from ai_orchestrator.config.older_keys import with_todays_keys
-from ai_orchestrator.config.older_names import Program
 from ai_orchestrator.config.paths import (
     CONFIG_VARIABLE,
     data_directory,
@@ -53,7 +52,6 @@ class ResolveRequest:
     """Where trust is recorded; None: the one that the environment says."""
     flags: tuple[Setting, ...] = ()
     """Values from the command line, with `flag --name` as their origin."""
-    program: Program = "client"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +92,7 @@ def resolve(request: ResolveRequest) -> Resolution:
     gathered.take(parse_yaml(request.built_in.encode(), BUILT_IN), _no_files)
     _gather_files(request, gathered)
     files = merge_all(gathered.layers)
-    variables, problems = environment_layer(request.environment, request.program, files)
+    variables, problems = environment_layer(request.environment, files)
     flags, conflicts = as_layer(request.flags)
     problems = (*gathered.problems, *problems, *conflicts)
     if problems:

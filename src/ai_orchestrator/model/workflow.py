@@ -92,6 +92,8 @@ class AgentSpec(msgspec.Struct, frozen=True):
     account: str | None = None
     description: str = ""
     options: dict[str, str] = {}
+    max_retries: int | None = None
+    """Tries after a temporary failure; None: `WorkflowSpec.step_retries`."""
 
 
 class AccountSpec(msgspec.Struct, frozen=True):
@@ -143,4 +145,4 @@ class WorkflowSpec(msgspec.Struct, frozen=True):
     max_tokens: int | None = None
     max_cost_usd: float | None = None
     step_retries: int = 1
-    """Tries after a temporary failure of an agent step."""
+    """Tries after a temporary failure of an agent step, where its agent says nothing."""

@@ -27,7 +27,7 @@ from ai_orchestrator.model.ids import StepKey
 from ai_orchestrator.model.orders import WORK_IN_SANDBOX, AttemptPaths, StepCommit
 from ai_orchestrator.model.states import TaskState
 from ai_orchestrator.model.task import StepView
-from ai_orchestrator.model.workflow import AgentStep
+from ai_orchestrator.model.workflow import AgentStep, WorkflowSpec
 from ai_orchestrator.review.ledger import changed_entries
 from ai_orchestrator.workflows.agent_answer import Answer, judge, load_answer, save_answer
 from ai_orchestrator.workflows.agent_run import AgentRun, Beginning
@@ -320,10 +320,15 @@ async def _again(order: AgentStepOrder, done: StepDone) -> Again | None:
     verdict = after_attempts(
         failures,
         done.reset_s,
-        retries=facts.spec.step_retries,
+        retries=_retries(facts.spec, order.step),
         remaining_s=order.remaining_s,
     )
     return verdict if isinstance(verdict, Again) else None
+
+
+def _retries(spec: WorkflowSpec, step: AgentStep) -> int:
+    own = spec.agents[step.agent].max_retries
+    return spec.step_retries if own is None else own
 
 
 async def _wait(order: AgentStepOrder, again: Again) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ai_orchestrator.config.problems import known_names
 from ai_orchestrator.model.agent import Permission
 from ai_orchestrator.model.workflow import AgentStep, Limits
-from ai_orchestrator.workflows.compile_agents import AgentTable, check_account_of
+from ai_orchestrator.workflows.compile_agents import AgentTable, Standing, check_account_of
 from ai_orchestrator.workflows.compile_prompts import Prompt, kind_words
 from ai_orchestrator.workflows.document import Document
 from ai_orchestrator.workflows.faults import Faults, read_duration_s
@@ -108,20 +108,31 @@ class AgentStepCompiler:
                 return name
             case "ready":
                 self.faults.add(keys, f"the agent '{name}' is `read-only` and this step writes.")
-            case _ if step.doc.optional:
-                pass  # an optional step of an agent that is not there is left out
+            case standing if self._may_be_left_out(step, standing):
+                why = "not installed" if standing == "missing" else "disabled"
+                self.faults.note(keys, f"the agent '{name}' is {why}: the step is left out.")
             case "missing":
                 self.faults.lack(f"The agent '{name}' is not installed.")
             case "disabled":
                 self.faults.add(keys, f"the agent '{name}' is disabled: `enabled: false`.")
         return None
 
+    def _may_be_left_out(self, step: PlacedStep, standing: Standing) -> bool:
+        """An optional step; and advice, by which nothing is decided, of whom nobody wants to hear.
+
+        The configuration that this product came with has such a step.
+        """
+        asks = self.prompts[step.doc.task or ""].task.asks
+        return step.doc.optional or (standing == "disabled" and asks == "suggestions")
+
     def _by_role(self, step: PlacedStep, permission: Permission) -> str | None:
         roles = self.prompts[step.doc.task or ""].task.agent_roles
         name = self.agents.choose((step.doc.role,) if step.doc.role else roles, permission)
-        if name is not None or step.doc.optional:
+        if name is not None:
             return name
-        if self.agents.missing():
+        if step.doc.optional:
+            self.faults.note(step.keys, "no agent can take it: the step is left out.")
+        elif self.agents.missing():
             self.faults.lack(f"None of the agents {', '.join(self.agents.missing())} is installed.")
         else:
             self.faults.add(step.keys, _NO_AGENT)

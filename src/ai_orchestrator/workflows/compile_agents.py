@@ -126,6 +126,7 @@ def _spec(name: str, doc: AgentDoc, document: Document, faults: Faults) -> Agent
         account=doc.account,
         description=doc.description,
         options={key: _option(value) for key, value in doc.options.items()},
+        max_retries=doc.max_retries,
     )
 
 

@@ -88,7 +88,7 @@ class WorkflowCompiler:
             max_duration_s=self._max_duration_s(keys, workflow.timeout),
             max_tokens=options.max_tokens or workflow.max_tokens or settings.max_tokens,
             max_cost_usd=options.max_cost_usd or workflow.max_cost_usd or settings.max_cost_usd,
-            step_retries=self._retries(steps),
+            step_retries=settings.step_retries,
         )
 
     def _step_compiler(self) -> StepCompiler:
@@ -121,21 +121,6 @@ class WorkflowCompiler:
         if any(step.asks != "change" for step in used):
             templates[REVIEW_AGAIN] = self.review_again
         return templates
-
-    def _retries(self, steps: Sequence[Step]) -> int:
-        """Tries after a temporary failure. Agents of one workflow cannot differ in them."""
-        wanted = {
-            agent: self.agents.docs[agent].max_retries
-            for agent in agents_used(steps)
-            if self.agents.docs[agent].max_retries is not None
-        }
-        values = sorted({value for value in wanted.values() if value is not None})
-        if len(values) > 1:
-            self.faults.add(
-                ("agents", next(iter(wanted)), "max_retries"),
-                f"the agents {', '.join(wanted)} work in one workflow and need the same number.",
-            )
-        return values[0] if values else self.document.settings.step_retries
 
     def _check_steps(
         self, keys: Keys, workflow: WorkflowDoc, success: SuccessRule, steps: Sequence[Step]

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from ai_orchestrator.model.agent import AccountKind, Permission, SandboxMode
+from ai_orchestrator.model.agent import Permission, SandboxMode
 from ai_orchestrator.model.review import Severity
 from ai_orchestrator.model.states import SuccessRule
 
@@ -19,7 +19,7 @@ AgentRole = Literal["implementation", "review", "refinement", "suggestions"]
 Driver = Literal["claude", "codex", "gemini", "copilot", "builtin", "command"]
 PromptKind = Literal["change", "verdict", "suggestions"]
 Network = Literal["open", "none"]
-LogLevel = Literal["debug", "info", "warning", "error", "DEBUG", "INFO", "WARNING", "ERROR"]
+UsableAccount = Literal["env", "user-home", "none"]
 
 # `$` also fits before a last line break in Python, hence the (?!\n).
 NAME_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,62}(?!\n)$"
@@ -92,10 +92,7 @@ class AgentDoc(_Doc, frozen=True):
     max_cost_usd: Annotated[Money | None, Meta(description="US dollars in one step.")] = None
     max_retries: Annotated[
         Retries | None,
-        Meta(
-            description="Tries after a temporary failure. Default: `settings.step_retries`. All "
-            "agents of one workflow need the same.",
-        ),
+        Meta(description="Tries after a temporary failure. Default: `settings.step_retries`."),
     ] = None
     description: Annotated[str, Meta(description="For people.")] = ""
     options: Annotated[
@@ -109,10 +106,9 @@ class AccountDoc(_Doc, frozen=True):
 
     agent: Annotated[Name, Meta(description="The agent that logs in with it.")]
     kind: Annotated[
-        AccountKind,
+        UsableAccount,
         Meta(
-            description="`env`: by variables. `vendor-home`: a directory of ours, filled by "
-            "`ai-orchestrator agents login`. `user-home`: the vendor's directory of this user. "
+            description="`env`: by variables. `user-home`: the vendor's directory of this user. "
             "`none`: no login."
         ),
     ]
@@ -336,19 +332,6 @@ class SettingsDoc(_Doc, frozen=True):
     max_cost_usd: Annotated[
         Money | None, Meta(description="US dollars of one task. Default: no limit.")
     ] = None
-    log_level: Annotated[
-        LogLevel, Meta(description="Of the program's own log; upper case means the same.")
-    ] = "info"
-
-
-class ServerDoc(_Doc, frozen=True):
-    """What `ai-orchestrator serve` needs to know."""
-
-    host: Annotated[Text, Meta(description="Address to listen on.")] = "127.0.0.1"
-    port: Annotated[int, Meta(ge=1, le=65_535, description="Port to listen on.")] = 5001
-    max_task_bytes: Annotated[
-        int, Meta(ge=1, le=16 * 1024 * 1024, description="Longest task that the API accepts.")
-    ] = 256 * 1024
 
 
 class Document(TreeDoc, frozen=True):
@@ -361,4 +344,3 @@ class Document(TreeDoc, frozen=True):
     ] = {}
     prompts: Annotated[dict[Name, PromptDoc], Meta(description="Own prompts, by name.")] = {}
     settings: Annotated[SettingsDoc, Meta(description="For all tasks.")] = SettingsDoc()
-    server: Annotated[ServerDoc, Meta(description="For `serve`.")] = ServerDoc()

@@ -29,10 +29,16 @@ class Faults:
     found: dict[Fault, None] = field(default_factory=dict)
     lacks: dict[str, None] = field(default_factory=dict)
     """What the machine lacks, as sentences: the document is right, but cannot be run here."""
+    notes: dict[Fault, None] = field(default_factory=dict)
+    """What is right, and still not what a reader would expect."""
 
     def add(self, keys: Keys, message: str) -> None:
         """Notes a fault; the same one twice counts once."""
         self.found[Fault(keys, message)] = None
+
+    def note(self, keys: Keys, message: str) -> None:
+        """Notes something that a person should know."""
+        self.notes[Fault(keys, message)] = None
 
     def lack(self, sentence: str) -> None:
         """Notes something that the machine lacks."""

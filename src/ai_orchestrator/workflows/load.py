@@ -91,6 +91,19 @@ def preview(config: ResolvedConfig, workflow_name: str | None = None) -> Workflo
     return _made(config, workflow_name, NO_OPTIONS, Faults(), is_to_run=False)
 
 
+def remarks(
+    config: ResolvedConfig, names: Iterable[str], options: RunOptions = NO_OPTIONS
+) -> tuple[str, ...]:
+    """What is right in these workflows and still not what their reader would expect, as lines.
+
+    Raises `ConfigError` as `freeze` does.
+    """
+    faults = Faults()
+    for name in names:
+        _made(config, name, options, faults, is_to_run=True)
+    return tuple(str(problem) for problem in as_problems(faults.notes, config))
+
+
 def _made(
     config: ResolvedConfig,
     workflow_name: str | None,

@@ -69,7 +69,7 @@ def _default(schema: Schema) -> str:
 
 def _retired() -> str:
     rows = [(f"`{'.'.join(keys)}`", hint) for keys, hint in older_keys.RETIRED.items()]
-    return _rows(("key", "what to do instead"), rows)
+    return _rows(("key", "instead"), rows)
 
 
 def _renamed() -> str:
@@ -114,7 +114,6 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "verifier": lambda: _keys("VerifierDoc"),
     "prompt": lambda: _keys("PromptDoc"),
     "settings": lambda: _keys("SettingsDoc"),
-    "server": lambda: _keys("ServerDoc"),
     "renamed-keys": _renamed,
     "retired-keys": _retired,
     "older-variables": older_names.reference_table,

@@ -8,7 +8,7 @@ import pytest
 
 from ai_orchestrator.config.environment import Environment
 from ai_orchestrator.config.environment_layer import environment_layer
-from ai_orchestrator.config.older_names import OLDER_NAMES, OlderName, Program
+from ai_orchestrator.config.older_names import OLDER_NAMES, OlderName
 from ai_orchestrator.config.yaml_source import origins, parse_yaml, plain
 
 BELOW = parse_yaml(
@@ -16,10 +16,10 @@ BELOW = parse_yaml(
 )
 
 
-def read(program: Program = "client", /, **variables: str) -> tuple[object, list[str]]:
+def read(**variables: str) -> tuple[object, list[str]]:
     """The layer's data and its problems as text."""
     environment = Environment(variables, Path("/work"), Path("/home/ada"))
-    node, problems = environment_layer(environment, program, BELOW)
+    node, problems = environment_layer(environment, BELOW)
     return plain(node), [str(problem) for problem in problems]
 
 
@@ -51,7 +51,7 @@ def test_name_finds_the_key_that_it_spells() -> None:
 def test_origin_is_the_variable() -> None:
     """`config show` can say where the value came from."""
     environment = Environment({"AI_ORCHESTRATOR_SETTINGS__BAR": "low"}, Path("/"), Path("/"))
-    node, _ = environment_layer(environment, "client", BELOW)
+    node, _ = environment_layer(environment, BELOW)
     origin = dict(origins(node))["settings.bar"]
     assert origin.source == "environment AI_ORCHESTRATOR_SETTINGS__BAR"
 
@@ -142,34 +142,36 @@ def test_old_and_new_name_that_agree_are_fine() -> None:
     assert problems == []
 
 
-REFUSED = [name for name, row in OLDER_NAMES.items() if row.keys is None]
+REFUSED = [row for row in OLDER_NAMES.values() if row.keys is None and not row.is_shared]
 
 
-@pytest.mark.parametrize("name", REFUSED)
-def test_name_without_a_meaning_is_refused_with_what_to_do(name: str) -> None:
-    """Nothing is accepted and ignored: a server refuses it and says what is there instead."""
-    _, problems = read("server", **{name: "7"})
+@pytest.mark.parametrize("row", REFUSED, ids=lambda row: row.name)
+def test_name_without_a_meaning_is_refused_with_what_to_do(row: OlderName) -> None:
+    """A name that is ours alone is not ignored: the way to the same end is told."""
+    _, problems = read(**{row.name: "7"})
     assert len(problems) == 1
-    assert OLDER_NAMES[name].hint in problems[0]
-    assert OLDER_NAMES[name].hint.endswith(".")
+    assert row.hint in problems[0]
 
 
-HARMLESS = [row for row in OLDER_NAMES.values() if row.harmless]
-
-
-@pytest.mark.parametrize("row", HARMLESS, ids=lambda row: row.name)
+@pytest.mark.parametrize("row", [row for row in REFUSED if row.harmless], ids=lambda row: row.name)
 def test_value_that_says_what_is_so_anyway_is_let_pass(row: OlderName) -> None:
-    """`WORKERS=1` asks for nothing else than there is."""
-    assert read("server", **{row.name: row.harmless.upper()}) == ({}, [])
+    """`ENABLE_AUTO_RECOVERY=true` asks for nothing else than there is."""
+    assert read(**{row.name: row.harmless.upper()}) == ({}, [])
 
 
-FOREIGN = [name for name, row in OLDER_NAMES.items() if "client" not in row.readers]
+SHARED = [row for row in OLDER_NAMES.values() if row.is_shared]
 
 
-@pytest.mark.parametrize("name", FOREIGN)
-def test_names_of_other_programs_do_not_disturb_a_command(name: str) -> None:
+@pytest.mark.parametrize("row", SHARED, ids=lambda row: row.name)
+def test_names_of_other_programs_are_left_to_them(row: OlderName) -> None:
     """A developer's `PORT` or `DATABASE_URL` belongs to what is being developed."""
-    assert read("client", **{name: "1"}) == ({}, [])
+    assert read(**{row.name: "1"}) == ({}, [])
+
+
+@pytest.mark.parametrize("row", OLDER_NAMES.values(), ids=lambda row: row.name)
+def test_every_name_of_the_past_leads_on(row: OlderName) -> None:
+    """It sets something, or a sentence says what there is instead."""
+    assert (row.keys is None) == row.hint.endswith(".")
 
 
 def test_names_of_the_past_are_all_in_the_table() -> None:

@@ -44,6 +44,36 @@ def test_document_of_another_shape_is_left_alone(text: str) -> None:
     assert plain(with_todays_keys(node).node) == plain(node)
 
 
+WITHOUT_EFFECT = """\
+settings:
+  max_iterations: 2
+  output_dir: ./output
+  log_level: INFO
+rate_limiting: {enabled: true}
+workflows:
+  ship: {optional: true, steps: []}
+"""
+
+
+def test_keys_without_effect_are_left_out_and_told() -> None:
+    """A file of the past still loads, and nobody believes that its words do something."""
+    renaming = with_todays_keys(parse_yaml(WITHOUT_EFFECT.encode(), "f"))
+    assert plain(renaming.node) == {
+        "settings": {"max_iterations": 2},
+        "workflows": {"ship": {"steps": []}},
+    }
+    assert renaming.problems == []
+    told = {note.partition(": ")[0]: note for note in renaming.notes}
+    assert set(told) == {
+        "f:3 settings.output_dir",
+        "f:4 settings.log_level",
+        "f:5 rate_limiting",
+        "f:7 workflows.ship.optional",
+    }
+    assert all("has no effect. " in note for note in told.values())
+    assert "run --output" in told["f:3 settings.output_dir"]
+
+
 @pytest.mark.parametrize(
     ("keys", "words"),
     [
@@ -53,7 +83,7 @@ def test_document_of_another_shape_is_left_alone(text: str) -> None:
         (("rate_limiting",), "max_cost_usd"),
     ],
 )
-def test_retired_keys_say_what_to_do_instead(keys: tuple[str, ...], words: str) -> None:
+def test_keys_without_effect_say_what_there_is_instead(keys: tuple[str, ...], words: str) -> None:
     """Every key of the past that has no meaning leads to one that has."""
     hint = retired_hint(keys)
     assert hint is not None

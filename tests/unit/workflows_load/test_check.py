@@ -259,11 +259,6 @@ AGENT_SENSE = [
         "agents.claude.account",
         "of the agent 'codex'",
     ),
-    (
-        "agents: {claude: {max_retries: 1}, codex: {max_retries: 2}}",
-        "agents.claude.max_retries",
-        "same number",
-    ),
     ("agents: {claude: {timeout: 0s}}", "agents.claude.timeout", "more than nothing"),
 ]
 

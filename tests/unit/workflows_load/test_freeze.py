@@ -28,6 +28,7 @@ from ai_orchestrator.workflows.load import (
     default_workflow,
     freeze,
     preview,
+    remarks,
     workflow_names,
 )
 
@@ -124,7 +125,6 @@ workflows:
 settings:
   max_iterations: 4
   min_open_findings: 3
-  log_level: INFO
 """
 
 
@@ -140,7 +140,8 @@ def test_file_of_the_past_works_over_the_built_in_one(make_config: MakeConfig) -
     }
     (loop,) = spec.steps
     assert isinstance(loop, LoopStep)
-    assert (loop.max_iterations, spec.min_open_findings, spec.step_retries) == (4, 3, 2)
+    assert (loop.max_iterations, spec.min_open_findings) == (4, 3)
+    assert spec.agents["gemini"].max_retries == 2
     assert freeze(config, "quick").success is SuccessRule.VERIFIED
 
 
@@ -518,12 +519,47 @@ def test_accounts_of_the_agents_are_frozen(make_config: MakeConfig) -> None:
     }
 
 
-def test_tries_of_the_agents_beat_the_settings(make_config: MakeConfig) -> None:
-    """`max_retries` of the agents that work, as long as they agree."""
+def test_each_agent_has_tries_of_its_own(make_config: MakeConfig) -> None:
+    """`max_retries` of an agent; the settings hold for those that say nothing."""
     config = make_config(
         AGENTS, "agents: {claude: {max_retries: 0}}\nworkflows: {default: [{task: implement}]}"
     )
-    assert freeze(config).step_retries == 0
+    spec = freeze(config)
+    assert spec.step_retries == 1
+    assert {name: agent.max_retries for name, agent in spec.agents.items()} == {
+        "claude": 0,
+        "codex": None,
+        "gemini": None,
+    }
+
+
+ADVICE = """\
+workflows:
+  default:
+    - {agent: claude, task: implement}
+    - {agent: codex, task: suggestions}
+"""
+
+
+def test_advice_of_a_disabled_agent_is_left_out_and_told(make_config: MakeConfig) -> None:
+    """Nothing is decided by it, and nobody is asked in the agent's place."""
+    config = make_config(AGENTS, "agents: {codex: {enabled: false}}", ADVICE)
+    assert [step.task for step in agent_steps(freeze(config).steps)] == ["implement"]
+    assert check(config) == []
+    (note,) = remarks(config, ["default"])
+    assert note.startswith("f.yaml:4 workflows.default[1].agent: the agent 'codex' is disabled")
+
+
+@pytest.mark.parametrize("step", ["{agent: codex, task: test, optional: true}"])
+@pytest.mark.parametrize("enabled", ["false", "missing"])
+def test_optional_step_of_an_agent_that_is_not_there_is_left_out_and_told(
+    make_config: MakeConfig, enabled: str, step: str
+) -> None:
+    """What was asked for and will not happen is said."""
+    text = f"workflows: {{default: [{{agent: claude, task: implement}}, {step}]}}"
+    config = make_config(AGENTS, f"agents: {{codex: {{enabled: {enabled}}}}}", text)
+    assert [step.task for step in agent_steps(freeze(config).steps)] == ["implement"]
+    assert "the step is left out" in remarks(config, ["default"])[0]
 
 
 OWN_PROMPTS = """\
