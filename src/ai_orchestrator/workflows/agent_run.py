@@ -97,7 +97,8 @@ class AgentRun:
         self, key: StepKey, prompt: str, session: str | None, remaining_s: float
     ) -> AgentOrder:
         spec, step = self.facts.spec, self.step
-        agent = spec.agents[step.agent]
+        # The step's word counts: its account may be another one than the agent's own.
+        agent = msgspec.structs.replace(spec.agents[step.agent], account=step.account)
         return AgentOrder(
             key=key,
             agent=agent,

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import msgspec
 
@@ -27,11 +26,11 @@ from ai_orchestrator.review.protection import (
 )
 from ai_orchestrator.workflows.attempt_log import event_for
 from ai_orchestrator.workflows.detection import detect_verifiers
+from ai_orchestrator.workflows.judging import Judging, judge_commit
 from ai_orchestrator.workflows.ports import TaskTree
 from ai_orchestrator.workflows.progress import Progress, ledger_after_check
 from ai_orchestrator.workflows.step_records import finding_events
 from ai_orchestrator.workflows.values import Checked
-from ai_orchestrator.workflows.verify import VerifyOrder
 from ai_orchestrator.workflows.world import TaskFacts, World
 
 
@@ -93,46 +92,18 @@ async def _run(order: CheckOrder, key: StepKey) -> Checked:
             order.tree, progress.head, order.facts.path_env
         )
     protection = await _protection(order, verifiers)
-    checkout = await order.tree.clean_checkout(progress.head, base_paths=protection.base_paths)
-    results = await run_verifiers(
-        order.world, order.facts, order.tree, checkout, verifiers, key.tree
-    )
+    judging = Judging(progress.head, verifiers, key.tree, protection.base_paths)
+    results = await judge_commit(order.world, order.facts, order.tree, judging)
     return Checked(
         step=order.step,
         iteration=order.iteration,
         commit=progress.head,
         tree=progress.head_tree,
-        results=tuple(results),
+        results=results,
         findings=protection.findings,
         verifiers=tuple(detected),
         at=order.world.clock.now().timestamp(),
     )
-
-
-async def run_verifiers(
-    world: World,
-    facts: TaskFacts,
-    tree: TaskTree,
-    checkout: Path,
-    verifiers: Sequence[Verifier],
-    name: str,
-) -> tuple[VerifierResult, ...]:
-    """All verifiers on a clean checkout, in a HOME and TMPDIR of their own, removed afterwards."""
-    paths = tree.attempt_paths(name, role="verify", agent="verify", account=None)
-    try:
-        return await world.verifiers(facts.task_id).run(
-            VerifyOrder(
-                name=name,
-                verifiers=tuple(verifiers),
-                checkout=checkout,
-                home=paths.home,
-                tmp=paths.tmp,
-                path_env=facts.path_env,
-                sandbox=facts.spec.sandbox,
-            )
-        )
-    finally:
-        tree.discard_attempt(name)
 
 
 async def _protection(order: CheckOrder, verifiers: Sequence[Verifier]) -> Protection:

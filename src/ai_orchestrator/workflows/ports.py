@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Literal, Protocol, TypeVar
 
 from ai_orchestrator.model.agent import AgentResult
 from ai_orchestrator.model.events import NewEvent
@@ -147,8 +147,13 @@ class Trees(Protocol):
         task_attempt: int,
         source: RepositorySource,
         environment: EnvironmentSpec,
+        *,
+        which: Literal["work", "clean"] = "work",
     ) -> Equipment:
-        """Brings what the spec names from the user's checkout into the tree, reserves ports."""
+        """Brings what the spec names from the user's checkout into a tree, reserves ports.
+
+        The verifiers' tree (`clean`) loses it at each `clean_checkout`, and has no ports.
+        """
         ...
 
     async def open(
@@ -252,6 +257,10 @@ class Records(Protocol):
 
         `fields`: columns to set beside it: base_commit, final_commit, verified_tree, branch.
         """
+        ...
+
+    async def add_note(self, task_id: str, note: str) -> None:
+        """Adds a sentence that people should see with the task."""
         ...
 
     def redact(self, text: str) -> str:

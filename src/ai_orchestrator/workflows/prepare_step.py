@@ -5,7 +5,6 @@ All of it before the first agent is paid for. Idempotent: whatever is there alre
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Awaitable, Callable, Sequence
 
 from ai_orchestrator.base.errors import EnvironmentProblemError
@@ -16,16 +15,14 @@ from ai_orchestrator.model.states import OutcomeCode, TaskState
 from ai_orchestrator.model.workflow import AgentSpec
 from ai_orchestrator.review.verification import baseline_problem
 from ai_orchestrator.workflows.attempt_log import event_for
-from ai_orchestrator.workflows.check_step import run_verifiers
 from ai_orchestrator.workflows.detection import detect_verifiers
 from ai_orchestrator.workflows.graph import agents_used, has_writer
+from ai_orchestrator.workflows.judging import Judging, judge_commit, set_up
 from ai_orchestrator.workflows.plan import EMPTY_TREE
 from ai_orchestrator.workflows.ports import TaskTree
-from ai_orchestrator.workflows.tree_command import TreeCommand, run_in_tree
 from ai_orchestrator.workflows.values import Prepared, Stopped
 from ai_orchestrator.workflows.world import TaskFacts, World
 
-SETUP_TIMEOUT_S = 1800.0
 OpenTree = Callable[[World, TaskFacts], Awaitable[TaskTree]]
 
 
@@ -56,7 +53,9 @@ async def _prepare(world: World, facts: TaskFacts, key: StepKey, open_tree: Open
     equipment = await world.trees.equip(
         facts.task_id, facts.task_attempt, facts.source, facts.spec.environment
     )
-    await _set_up(world, facts, tree, key)
+    for note in equipment.notes:
+        await world.records.add_note(facts.task_id, note)
+    await set_up(world, facts, tree, key.tree, work=tree.work)
     base_tree = await tree.tree_of(facts.base)
     verifiers = facts.spec.verifiers
     if verifiers is None:
@@ -101,37 +100,14 @@ def _agents_used(facts: TaskFacts) -> list[AgentSpec]:
     return [facts.spec.agents[name] for name in agents_used(facts.spec.steps)]
 
 
-async def _set_up(world: World, facts: TaskFacts, tree: TaskTree, key: StepKey) -> None:
-    """Runs the workflow's `setup:` in the tree, with network; raises where a command fails."""
-    for number, argv in enumerate(facts.spec.environment.setup, start=1):
-        name = f"{key.tree}.setup{number}"
-        order = TreeCommand(
-            argv=argv,
-            paths=tree.attempt_paths(name, role="setup", agent="setup", account=None),
-            path_env=facts.path_env,
-            sandbox=facts.spec.sandbox,
-            has_network=True,
-            timeout_s=SETUP_TIMEOUT_S,
-            tree=name,
-        )
-        completed = await run_in_tree(world.spawner, world.enclosure, order)
-        tree.discard_attempt(name)
-        if not completed.exit.is_success:
-            said = (completed.stdout + completed.stderr).decode("utf-8", "replace")[-2000:]
-            raise EnvironmentProblemError(
-                f"setup: {shlex.join(argv)} failed (exit {completed.exit.code}).\n{said}",
-                hint="Mend the command or the machine, then `ai-orchestrator tasks retry`.",
-            )
-
-
 async def _baseline(
     world: World, facts: TaskFacts, tree: TaskTree, verifiers: Sequence[Verifier], key: StepKey
 ) -> tuple[VerifierResult, ...]:
     """The verifiers' results on the base; none where nothing will be changed."""
     if not verifiers or not has_writer(facts.spec.steps):
         return ()
-    checkout = await tree.clean_checkout(facts.base)
-    results = await run_verifiers(world, facts, tree, checkout, verifiers, f"{key.tree}.base")
+    judging = Judging(facts.base, verifiers, f"{key.tree}.base")
+    results = await judge_commit(world, facts, tree, judging)
     await world.records.emit(
         [
             event_for(

@@ -7,12 +7,14 @@ after a crash comes to the same place. A change of this sequence raises `values.
 from __future__ import annotations
 
 import asyncio
+import logging
 from functools import partial
 from typing import assert_never
 
 from ai_orchestrator.base.errors import OrchestratorError
 from ai_orchestrator.model.ids import final_ref, workflow_id
 from ai_orchestrator.model.states import ExitCode, OutcomeCode, TaskState
+from ai_orchestrator.model.task import RepositorySource
 from ai_orchestrator.model.workflow import AgentStep, ParallelStep, ScriptStep
 from ai_orchestrator.workflows.agent_step import AgentStepOrder, run_agent_step
 from ai_orchestrator.workflows.check_step import CheckOrder, check_head
@@ -30,41 +32,65 @@ from ai_orchestrator.workflows.script_step import ScriptStepOrder, run_script_st
 from ai_orchestrator.workflows.values import Checked, Closed, Prepared, StepDone
 from ai_orchestrator.workflows.world import TaskFacts, World
 
+log = logging.getLogger(__name__)
+
 
 async def run_task(context: DurableContext, world: World, task_id: str, task_attempt: int) -> None:
     """Runs a task attempt to its end and writes that end; never raises for what a task does."""
     facts = await world.archive.facts(task_id, task_attempt)
-    try:
-        finish, progress = await _run(context, world, facts)
-    except OrchestratorError as error:
-        is_of_machine = error.exit_code == ExitCode.ENVIRONMENT
-        outcome = OutcomeCode.ENVIRONMENT if is_of_machine else OutcomeCode.INTERNAL
-        finish, progress = Finish(outcome, is_success=False, reason=str(error)), None
+    finish, progress = await _run(context, world, facts)
     await context.step("close", partial(_close, world, facts, finish, progress), Closed)
 
 
-async def _run(context: DurableContext, world: World, facts: TaskFacts) -> tuple[Finish, Progress]:
-    prepared = await context.step(
-        "prepare", partial(prepare_task, world, facts, open_tree), Prepared, is_preemptible=True
-    )
+async def _run(
+    context: DurableContext, world: World, facts: TaskFacts
+) -> tuple[Finish, Progress | None]:
+    """How it ended, and how far it had come; None where it did not begin."""
+    try:
+        prepared = await context.step(
+            "prepare", partial(prepare_task, world, facts, open_tree), Prepared, is_preemptible=True
+        )
+    except OrchestratorError as error:
+        return _broken_off(error), None
     progress = begin(prepared)
     while True:
         move, progress = next_move(facts.spec, progress)
-        match move:
-            case Finish():
-                return move, progress
-            case Check():
-                checked = await context.step(
-                    f"verify/{move.after}/i{move.iteration}",
-                    partial(_check, world, facts, progress, move),
-                    Checked,
-                    is_preemptible=True,
-                )
-                progress = after_check(progress, checked)
-            case Run():
-                progress = await _run_step(context, world, facts, progress, move, prepared)
-            case _:
-                assert_never(move)
+        if isinstance(move, Finish):
+            return move, progress
+        try:
+            progress = await _make(context, world, facts, progress, move, prepared)
+        except OrchestratorError as error:
+            return _broken_off(error), progress
+
+
+def _broken_off(error: OrchestratorError) -> Finish:
+    is_of_machine = error.exit_code == ExitCode.ENVIRONMENT
+    outcome = OutcomeCode.ENVIRONMENT if is_of_machine else OutcomeCode.INTERNAL
+    return Finish(outcome, is_success=False, reason=str(error))
+
+
+async def _make(
+    context: DurableContext,
+    world: World,
+    facts: TaskFacts,
+    progress: Progress,
+    move: Check | Run,
+    prepared: Prepared,
+) -> Progress:
+    """Progress after a move."""
+    match move:
+        case Check():
+            checked = await context.step(
+                f"verify/{move.after}/i{move.iteration}",
+                partial(_check, world, facts, progress, move),
+                Checked,
+                is_preemptible=True,
+            )
+            return after_check(progress, checked)
+        case Run():
+            return await _run_step(context, world, facts, progress, move, prepared)
+        case _:
+            assert_never(move)
 
 
 async def _run_step(
@@ -75,7 +101,10 @@ async def _run_step(
     move: Run,
     prepared: Prepared,
 ) -> Progress:
-    """Progress after a step, or after all steps of a group, in the spec's order."""
+    """Progress after a step, or after all steps of a group, in the spec's order.
+
+    A step that raises lets the others of its group come to their end before it is heard.
+    """
     steps: tuple[AgentStep | ScriptStep, ...]
     steps = move.step.steps if isinstance(move.step, ParallelStep) else (move.step,)
     dones = await asyncio.gather(
@@ -87,9 +116,12 @@ async def _run_step(
                 is_preemptible=True,
             )
             for step in steps
-        )
+        ),
+        return_exceptions=True,
     )
     for step, done in zip(steps, dones, strict=True):
+        if isinstance(done, BaseException):
+            raise done
         progress = after_step(progress, step, done)
     return progress
 
@@ -141,10 +173,7 @@ async def _close(
         is_verified = verified(facts.spec, progress).state == "green"
         fields["final_commit"] = progress.head
         fields["verified_tree"] = progress.head_tree if is_verified else None
-    world.open_trees.pop(workflow_id(facts.task_id, facts.task_attempt), None)
-    world.positions.known.pop(facts.task_id, None)
-    await world.trees.close_tree(facts.task_id, facts.task_attempt, facts.source)
-    await world.archive.forget_credentials(facts.task_id)
+    await give_back(world, facts.task_id, facts.task_attempt, facts.source)
     await world.records.set_state(
         facts.task_id,
         TaskState.SUCCEEDED if finish.is_success else TaskState.FAILED,
@@ -152,4 +181,20 @@ async def _close(
         reason=finish.reason,
         fields=fields,
     )
+    world.archive.forget(facts.task_id, facts.task_attempt)
     return Closed(finish.outcome)
+
+
+async def give_back(
+    world: World, task_id: str, task_attempt: int, source: RepositorySource
+) -> None:
+    """Frees the trees and ports of a task attempt that is over, before its final state is told.
+
+    What cannot be freed changes no outcome: it is logged and left to the garbage collection.
+    """
+    world.open_trees.pop(workflow_id(task_id, task_attempt), None)
+    world.positions.known.pop(task_id, None)
+    try:
+        await world.trees.close_tree(task_id, task_attempt, source)
+    except OrchestratorError as error:
+        log.warning("task %s: its trees stay until they are collected: %s", task_id, error)

@@ -5,7 +5,8 @@ A decoder for `v - 1` stays for one minor release; nothing here may change its m
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Callable
+from typing import Literal, TypeVar
 
 import msgspec
 
@@ -14,6 +15,7 @@ from ai_orchestrator.model.review import Finding, Verdict, Verifier, VerifierRes
 from ai_orchestrator.model.states import OutcomeCode
 from ai_orchestrator.review.verdict import Rejection
 
+T = TypeVar("T")
 VALUE_VERSION = 1
 EPOCH = 1
 """Raised only when the durable function's sequence of steps changes."""
@@ -93,3 +95,11 @@ class Closed(msgspec.Struct, frozen=True):
 
     outcome: OutcomeCode
     v: int = VALUE_VERSION
+
+
+def cleaned(value: T, clean: Callable[[T], T]) -> T:
+    """The value as the journal may keep it: `clean`, but for the commands that are yet to run."""
+    kept = clean(value)
+    if isinstance(value, Prepared | Checked):
+        return msgspec.structs.replace(kept, verifiers=value.verifiers)  # type: ignore[type-var]
+    return kept

@@ -40,8 +40,8 @@ class TaskArchive(Protocol):
         """The variables of the agent's account with their values, decrypted for one run."""
         ...
 
-    async def forget_credentials(self, task_id: str) -> None:
-        """Deletes the task's encrypted credentials."""
+    def forget(self, task_id: str, task_attempt: int) -> None:
+        """Takes the attempt's secrets out of memory; their row goes with the final state."""
         ...
 
 

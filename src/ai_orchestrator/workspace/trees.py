@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from ai_orchestrator.base.errors import BadInputError, EnvironmentProblemError, InternalError
 from ai_orchestrator.base.process import Spawner
@@ -14,7 +15,6 @@ from ai_orchestrator.model.orders import Equipment
 from ai_orchestrator.model.task import RepositorySource
 from ai_orchestrator.model.workflow import EnvironmentSpec
 from ai_orchestrator.workspace.disk import require_free
-from ai_orchestrator.workspace.equipment import Order, equip
 from ai_orchestrator.workspace.git import Call, Place, check_commit
 from ai_orchestrator.workspace.git_client import GitClient
 from ai_orchestrator.workspace.layout import AttemptLayout, DataLayout
@@ -130,15 +130,29 @@ class GitTrees:
         task_attempt: int,
         source: RepositorySource,
         environment: EnvironmentSpec,
+        *,
+        which: Literal["work", "clean"] = "work",
     ) -> Equipment:
-        """The tree has what the spec names from the user's checkout; ports are reserved for it.
+        """A tree has what the spec names from the user's checkout; ports are reserved for it.
 
-        Idempotent. Raises `BadInputError` for patterns that lead out, or without a checkout.
+        Idempotent. Raises `BadInputError` for paths that lead out, or without a checkout.
         """
-        layout = self.layout.attempt(task_id, task_attempt)
+        notes: tuple[str, ...] = ()
+        if environment.copy or environment.link:
+            tree = await self.find(task_id, task_attempt, source)
+            if tree is None:
+                raise InternalError(f"task {task_id}: has no tree to equip")
+            checkout = _checkout(source)
+            furnished = await tree.furnish(checkout, environment, which=which)
+            notes = tuple(
+                f"environment: nothing in {checkout} fits {pattern!r}."
+                for pattern in furnished.unmatched
+            )
+        if which == "clean":
+            return Equipment(notes=notes)
         claims = PortClaims(self.layout.port_claims)
-        order = Order(layout, source, environment, owner=task_id)
-        return await asyncio.to_thread(equip, order, claims)
+        ports = await asyncio.to_thread(claims.claim, task_id, environment.ports)
+        return Equipment(ports, notes)
 
     async def find(
         self, task_id: str, task_attempt: int, source: RepositorySource
@@ -258,6 +272,15 @@ class GitTrees:
             await tree.tree.settle()
         else:
             await tree.tree.make(tree.base)
+
+
+def _checkout(source: RepositorySource) -> Path:
+    if source.path is None:
+        raise BadInputError(
+            "environment: `copy:` and `link:` need a checkout on this machine to bring from.",
+            hint="Use `setup:` where the source is a URL or a new repository.",
+        )
+    return Path(source.path)
 
 
 def _require_whole(state: SourceState) -> None:

@@ -1,0 +1,100 @@
+"""What a tree is given beside its commit: ignored files, set-up commands, ports."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from tests.support.configuration import request, shell_agent
+from tests.support.repository import git, make_repository
+from tests.support.server import RunnerProcess
+
+from ai_orchestrator.model.states import OutcomeCode
+from ai_orchestrator.model.task import TaskView
+
+FILES = {"README": "x\n", ".gitignore": ".env\ndeps/\ndata/\n"}
+
+
+def work(
+    runner: RunnerProcess, repository: Path, script: str, document: dict[str, Any]
+) -> TaskView:
+    """The quick workflow with one agent, to its end."""
+    order = request(
+        repository,
+        {"coder": shell_agent(script, role="implementation")},
+        document,
+        workflow="quick",
+    )
+    return runner.until_final(runner.backend.submit(order).summary.id)
+
+
+def content(runner: RunnerProcess, view: TaskView, path: str) -> str:
+    """A file of the final commit."""
+    repository = runner.data_dir / "work" / view.summary.id / "repo.git"
+    return git(repository, "show", f"{view.final_commit}:{path}")
+
+
+def test_agent_and_verifiers_get_copies_set_up_and_ports(
+    runner: RunnerProcess, tmp_path: Path
+) -> None:
+    """Both trees hold them, and none of them is committed."""
+    repository = make_repository(tmp_path / "repository", FILES)
+    (repository / ".env").write_text("TOKEN=1\n")
+    (repository / "data").mkdir()
+    (repository / "data" / "big").write_text("big\n")
+    check = "cat .env deps/ok data/big"
+    document = {
+        "copy": [".env"],
+        "link": ["data"],
+        "setup": ["sh -c 'mkdir -p deps && echo yes > deps/ok'"],
+        "ports": 2,
+        "verify": [check],
+    }
+    script = f'{check} > out.txt && echo "$PORT $PORT_0 $PORT_1" > ports.txt'
+    view = work(runner, repository, script, document)
+    assert view.summary.outcome is OutcomeCode.VERIFIED, view.summary.reason
+    assert content(runner, view, "out.txt") == "TOKEN=1\nyes\nbig"
+    first, same, second = content(runner, view, "ports.txt").split()
+    assert first == same
+    assert int(second) == int(first) + 1
+    changed = {change.path for change in runner.backend.diff(view.summary.id).files}
+    assert changed == {"out.txt", "ports.txt"}
+
+
+def test_what_a_pattern_does_not_find_is_said(runner: RunnerProcess, tmp_path: Path) -> None:
+    """A typing error in `copy:` is worth a word with the task."""
+    repository = make_repository(tmp_path / "repository", FILES)
+    document = {"copy": [".envv"], "verify": ["true"]}
+    view = work(runner, repository, "echo x > out.txt", document)
+    assert view.summary.outcome is OutcomeCode.VERIFIED, view.summary.reason
+    assert any(".envv" in note for note in view.notes), view.notes
+
+
+def test_a_script_step_s_change_is_committed_like_an_agent_s(
+    runner: RunnerProcess, tmp_path: Path
+) -> None:
+    """`run:` changes the tree, and its output is in the log."""
+    repository = make_repository(tmp_path / "repository", FILES)
+    steps = [{"task": "implement"}, {"run": "sh -c 'tr a-z A-Z < out.txt > loud.txt; echo ok'"}]
+    document = {
+        "verify": ["grep -q HELLO loud.txt"],
+        "workflows": {"loud": {"success": "verified", "steps": steps}},
+    }
+    order = request(
+        repository,
+        {"coder": shell_agent("echo hello > out.txt", role="implementation")},
+        document,
+        workflow="loud",
+    )
+    view = runner.until_final(runner.backend.submit(order).summary.id)
+    assert view.summary.outcome is OutcomeCode.ENVIRONMENT, view.summary.reason
+    document["workflows"]["loud"]["baseline"] = "expect-red"  # type: ignore[index]  # a dict
+    order = request(
+        repository,
+        {"coder": shell_agent("echo hello > out.txt", role="implementation")},
+        document,
+        workflow="loud",
+    )
+    view = runner.until_final(runner.backend.submit(order).summary.id)
+    assert view.summary.outcome is OutcomeCode.VERIFIED, view.summary.reason
+    assert content(runner, view, "loud.txt") == "HELLO"
