@@ -1,16 +1,38 @@
-"""Which agents of a configuration could start now, and what the others lack."""
+"""Which agents of a configuration could start now, by which login, and what the others lack."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
 
+from ai_orchestrator.agents.accounts import Account, account_of
+from ai_orchestrator.agents.registry import driver
 from ai_orchestrator.agents.survey import AgentStatus, survey
 from ai_orchestrator.base.process import DirectSpawner
-from ai_orchestrator.config.credentials import pick_credentials
+from ai_orchestrator.config.credentials import is_secret, pick_credentials
 from ai_orchestrator.config.environment import Environment
 from ai_orchestrator.model.task import ResolvedConfig, TaskRequest
 from ai_orchestrator.model.workflow import AccountSpec, AgentSpec, WorkflowSpec
 from ai_orchestrator.workflows.load import agent_specs
+
+NO_HOME = "/nonexistent"
+
+
+def chosen_account(
+    agent: AgentSpec, accounts: Sequence[AccountSpec], credentials: Mapping[str, str], home: str
+) -> Account:
+    """The account that the agent works with. `home`: the user's; empty where nobody said it.
+
+    Looks at the disk for a login of the vendor's own.
+    """
+    login = driver(agent.driver).login
+    return account_of(agent, accounts, login, credentials, Path(home or NO_HOME))
+
+
+def open_variables(agent: AgentSpec, credentials: Mapping[str, str]) -> dict[str, str]:
+    """What was sent of the variables that say where the agent's login is valid; no secret."""
+    sent = [name for name in driver(agent.driver).login.key_variables if name in credentials]
+    return {name: credentials[name] for name in sent if not is_secret(name)}
 
 
 async def survey_configured(
