@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from dbos import DBOS, DBOSClient
 
 from ai_orchestrator.engine.adoption import Adoption, Unfinished, plan_adoption, take_over
-from ai_orchestrator.engine.context import DrainGate, EngineContext
+from ai_orchestrator.engine.context import Clean, DrainGate, EngineContext, keep_as_is
 from ai_orchestrator.engine.dispatch import Dispatcher
 from ai_orchestrator.engine.journal import JournalObserver
 from ai_orchestrator.engine.serializer import JsonSerializer
@@ -35,6 +35,8 @@ class EngineSettings:
     executor_id: str = "local"
     max_tasks: int = 4
     """Tasks that run at the same time in this process."""
+    clean: Clean = keep_as_is
+    """Applied to every value and error before it is journaled."""
 
 
 class Engine:
@@ -106,7 +108,7 @@ class Engine:
 
     def _workflow(self) -> Callable[[str, int, str], Awaitable[None]]:
         async def run_task(task_id: str, task_attempt: int, workflow_id: str) -> None:
-            context = EngineContext(workflow_id, self._gate, self._observe)
+            context = EngineContext(workflow_id, self._gate, self._observe, self._settings.clean)
             await self._gate.pass_through(workflow_id)
             self._observe("started", workflow_id, "")
             self._running.add(workflow_id)
@@ -182,11 +184,14 @@ class Engine:
         self._gate.close()
 
     def close(self) -> None:
-        """Stops claiming. The process is expected to end soon after.
+        """Stops claiming, and records nothing more of the steps that run.
+
+        The process is expected to end soon after.
 
         The library's own shutdown takes 0.8-1.0 s and would only wait for threads that end with
         the process; everything durable is in the database by now.
         """
         self._is_claiming = False
+        self._gate.abandon()
         if self._dispatcher is not None:
             self._dispatcher.stop()

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 from ai_orchestrator.base.errors import EnvironmentProblemError
+from ai_orchestrator.config.credentials import is_secret
+from ai_orchestrator.model.ids import workflow_id
 from ai_orchestrator.model.workflow import AgentSpec
 from ai_orchestrator.security.vault import Vault
+from ai_orchestrator.services.agents import chosen_account, open_variables
 from ai_orchestrator.store.database import Database
-from ai_orchestrator.store.tasks import delete_credentials, load_credentials
+from ai_orchestrator.store.tasks import load_credentials
 from ai_orchestrator.store.views import frozen_task
 from ai_orchestrator.workflows.world import TaskFacts
 
@@ -18,12 +22,12 @@ from ai_orchestrator.workflows.world import TaskFacts
 class SecretKeeper(Protocol):
     """The redactor: it must know a secret before anything could print it."""
 
-    def add(self, task_id: str, secrets: Mapping[str, str]) -> None:
+    def add(self, owner: str, secrets: Mapping[str, str], /) -> None:
         """Redacts these values from now on."""
         ...
 
-    def remove(self, task_id: str) -> None:
-        """Forgets a task's values."""
+    def remove(self, owner: str, /) -> None:
+        """Forgets the values of an owner."""
         ...
 
 
@@ -34,15 +38,13 @@ class StoredArchive:
     database: Database
     vault: Vault
     redactor: SecretKeeper
-    variables_of: Callable[[str], Sequence[str]]
-    """Driver name -> variables that its vendor reads, where no account names them."""
 
     async def facts(self, task_id: str, task_attempt: int) -> TaskFacts:
         """The frozen facts. Raises `NotFoundError`."""
         frozen = await self.database.read_async(lambda c: frozen_task(c, task_id))
         if frozen.base_commit is None:
             raise EnvironmentProblemError(f"task {task_id}: has no base commit.")
-        await self._credentials(task_id)  # the redactor knows them from here on
+        await self._credentials(task_id, task_attempt)  # the redactor knows them from here on
         return TaskFacts(
             task_id=task_id,
             task_attempt=task_attempt,
@@ -55,21 +57,29 @@ class StoredArchive:
         )
 
     async def account_env(self, task_id: str, agent: AgentSpec) -> Mapping[str, str]:
-        """The variables of the agent's account with their values; those that were not sent lack."""
-        frozen = await self.database.read_async(lambda c: frozen_task(c, task_id))
-        credentials = await self._credentials(task_id)
-        account = frozen.spec.accounts.get(agent.account) if agent.account else None
-        wanted = account.variables if account is not None else self.variables_of(agent.driver)
-        return {name: credentials[name] for name in wanted if name in credentials}
+        """The variables of the agent's account, and those that say where its login is valid.
 
-    async def _credentials(self, task_id: str) -> dict[str, str]:
+        Only what was sent with the task. An account that is a directory is one variable, the
+        vendor's own for it.
+        """
+        frozen = await self.database.read_async(lambda c: frozen_task(c, task_id))
+        credentials = await self._credentials(task_id, frozen.task_attempt)
+        accounts, home = tuple(frozen.spec.accounts.values()), frozen.context.home
+        account = await asyncio.to_thread(chosen_account, agent, accounts, credentials, home)
+        return {**open_variables(agent, credentials), **account.env}
+
+    async def _credentials(self, task_id: str, task_attempt: int) -> dict[str, str]:
         sealed = await self.database.read_async(lambda c: load_credentials(c, task_id))
         if sealed is None:
             return {}
         credentials = self.vault.decrypt(task_id, sealed)
-        self.redactor.add(task_id, credentials)
+        secrets = {name: value for name, value in credentials.items() if is_secret(name)}
+        self.redactor.add(workflow_id(task_id, task_attempt), secrets)
         return credentials
 
-    async def forget_credentials(self, task_id: str) -> None:
-        """Deletes the task's encrypted credentials."""
-        await self.database.write_async(lambda c: delete_credentials(c, task_id))
+    def forget(self, task_id: str, task_attempt: int) -> None:
+        """Takes the attempt's secrets out of memory; their row goes with the final state.
+
+        By attempt: the next one may have brought its own before this one is heard of last.
+        """
+        self.redactor.remove(workflow_id(task_id, task_attempt))

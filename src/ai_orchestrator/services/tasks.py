@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -81,6 +81,8 @@ class TaskService:
     changes: TaskChanges
     removal: Removal
     encrypt: Callable[[str, Mapping[str, str]], bytes]
+    settle_cancelled: Callable[[str, int], Awaitable[None]]
+    """Writes the end of a cancelled task attempt and gives back what it held."""
 
     async def submit(self, request: TaskRequest, principal: str) -> TaskView:
         """Accepts a task; it is durable when this returns."""
@@ -157,12 +159,8 @@ class TaskService:
             await self.records.set_state(task_id, TaskState.CANCELLING)
             await asyncio.to_thread(self.engine.cancel, workflow)
             if workflow not in self.engine.running:
-                await self._settle_cancelled(task_id)
+                await self.settle_cancelled(task_id, view.summary.task_attempt)
         return await self._view(view.summary.id)
-
-    async def _settle_cancelled(self, task_id: str) -> None:
-        """Writes the end of a task that was cancelled before it ran here."""
-        await self.records.set_state(task_id, TaskState.CANCELLED, reason="Cancelled by its user.")
 
     async def retry(self, text: str, credentials: Mapping[str, str]) -> TaskView:
         """Runs a final task again, from its base, as its next task attempt."""

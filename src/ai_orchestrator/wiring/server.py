@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
 from ai_orchestrator import __version__
 from ai_orchestrator.agents.host import ProcessAgentHost
-from ai_orchestrator.agents.registry import driver
 from ai_orchestrator.api.app import build_app
 from ai_orchestrator.base.clock import SystemClock
+from ai_orchestrator.base.errors import TemporaryError
 from ai_orchestrator.base.process import GuardedSpawner
 from ai_orchestrator.base.sandbox import (
     find_bubblewrap,
@@ -46,14 +47,14 @@ from ai_orchestrator.store.tasks import adopt
 from ai_orchestrator.store.views import (
     UnfinishedTask,
     frozen_task,
-    task_summary,
     unfinished_tasks,
 )
 from ai_orchestrator.store.wakeups import Wakeups
+from ai_orchestrator.wiring.settling import Settling
 from ai_orchestrator.workflows.enclosure import Enclosure
 from ai_orchestrator.workflows.load import freeze
 from ai_orchestrator.workflows.run import run_task
-from ai_orchestrator.workflows.values import EPOCH
+from ai_orchestrator.workflows.values import EPOCH, cleaned
 from ai_orchestrator.workflows.verify import VerifierRunner
 from ai_orchestrator.workflows.world import TreePositions, World
 from ai_orchestrator.workspace.trees import GitTrees
@@ -65,6 +66,7 @@ if TYPE_CHECKING:
     from ai_orchestrator.model.workflow import WorkflowSpec
 
 
+T = TypeVar("T")
 _CLOCK = SystemClock()
 _SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
 
@@ -88,6 +90,12 @@ class ServerSettings:
     """Told of every moment inside an agent step."""
 
 
+class LeavingError(TemporaryError):
+    """This process is on its way out, so nothing more comes of a step: the next one goes on."""
+
+    code = "leaving"
+
+
 @dataclass(slots=True)
 class Server:
     """A server that is running; `app` is to be served."""
@@ -100,7 +108,11 @@ class Server:
     spawner: GuardedSpawner
     traffic: Traffic
     leave: list[Callable[[], None]]
+    leaving: threading.Event
     release: str
+    refused: frozenset[str]
+    """Unfinished tasks that only another release can finish."""
+    redact: Callable[[str], str]
 
     @property
     def is_busy(self) -> bool:
@@ -117,8 +129,9 @@ class Server:
         self.traffic.touch()
 
     async def has_unfinished(self) -> bool:
-        """Some task is not final."""
-        return (await self.service.info()).unfinished_tasks > 0
+        """Some task of this release is not final."""
+        unfinished = await self.database.read_async(unfinished_tasks)
+        return any(task.task_id not in self.refused for task in unfinished)
 
     async def drain(self) -> None:
         """Begins to drain; `on_leave` is called once nothing is inside a step."""
@@ -129,10 +142,14 @@ class Server:
         self.leave.append(leave)
 
     def close(self) -> None:
-        """Stops claiming, ends every process tree, closes the database."""
+        """Stops claiming, closes the database, ends every process tree; in this order.
+
+        A step whose agent is killed by this must find nowhere to write that its agent failed.
+        """
+        self.leaving.set()
         self.engine.close()
-        self.spawner.close()
         self.database.close()
+        self.spawner.close()
 
 
 @dataclass(slots=True)
@@ -177,30 +194,24 @@ class _Builder:
         self.records = SqlRecords(self.database, self.log, Wakeups())
         self.vault = Vault(load_or_make_key(self.data / "secret.key"))
         self.trees = GitTrees(self.data, self.spawner, path_env=_SYSTEM_PATH)
-        self.archive = StoredArchive(
-            self.database, self.vault, self.redactor, lambda name: driver(name).login.key_variables
-        )
+        self.archive = StoredArchive(self.database, self.vault, self.redactor)
         self.leave: list[Callable[[], None]] = []
+        self.leaving = threading.Event()
+        self.refused: frozenset[str] = frozenset()
+        self.world = self._world()
+        self.settling = Settling(self.database, self.records, self.world, self.leaving)
 
     def build(self) -> Server:
         """The whole server."""
-        world = self._world()
-
-        async def run(context: EngineContext, task_id: str, task_attempt: int) -> None:
-            try:
-                await run_task(context, world, task_id, task_attempt)
-            except BaseException:  # how the engine says that the workflow was cancelled
-                await self._settle_cancelled(task_id)
-                raise
-
         engine = Engine(
             self.database.engine,
             EngineSettings(
                 release=self.settings.release,
                 epoch=self.settings.epoch,
                 max_tasks=self.settings.max_tasks,
+                clean=self._clean,
             ),
-            run,
+            self._run,
             self.settings.observe,
         )
         resumed = self._launch(engine)
@@ -227,8 +238,22 @@ class _Builder:
             spawner=self.spawner,
             traffic=traffic,
             leave=self.leave,
+            leaving=self.leaving,
             release=self.settings.release,
+            refused=self.refused,
+            redact=self.redactor.redact,
         )
+
+    async def _run(self, context: EngineContext, task_id: str, task_attempt: int) -> None:
+        """Runs a task attempt; whatever becomes of it, the task has an end afterwards."""
+        try:
+            await run_task(context, self.world, task_id, task_attempt)
+        except BaseException as error:  # a cancellation, or the journal cannot be written
+            await self.settling.settle(task_id, task_attempt, error)
+            raise
+
+    def _clean(self, value: T, /) -> T:
+        return cleaned(value, self.log.sink.clean_struct)
 
     def _leave(self) -> None:
         for leave in self.leave:
@@ -248,8 +273,13 @@ class _Builder:
             clock=self.clock,
             pause=asyncio.sleep,
             positions=TreePositions(),
-            point=self.settings.moment,
+            point=self._moment,
         )
+
+    def _moment(self, moment: str, key: str) -> None:
+        self.settings.moment(moment, key)
+        if self.leaving.is_set():
+            raise LeavingError("the server leaves.", delay_s=0.0)
 
     def _agents(self) -> ProcessAgentHost:
         logs = self.data / "logs"
@@ -274,13 +304,14 @@ class _Builder:
         unfinished = self.database.read(unfinished_tasks)
         for task in unfinished:
             if task.state is TaskState.CANCELLING:
-                asyncio.run(self._settle_cancelled(task.task_id))
+                asyncio.run(self.settling.cancelled(task.task_id, task.task_attempt))
         going_on = [task for task in unfinished if task.state is not TaskState.CANCELLING]
         adoptions = engine.launch([_as_unfinished(task) for task in going_on])
         adopted = [a.unfinished.task_id for a in adoptions if a.action != "refuse"]
         self.database.write(
             lambda c: adopt(c, adopted, epoch=self.settings.epoch, release=self.settings.release)
         )
+        self.refused = frozenset(a.unfinished.task_id for a in adoptions if a.action == "refuse")
         asyncio.run(self._tell_refusals(adoptions))
         return tuple(adopted)
 
@@ -292,14 +323,6 @@ class _Builder:
         for adoption in adoptions:
             if adoption.action == "refuse":
                 await self.records.add_note(adoption.unfinished.task_id, adoption.reason)
-
-    async def _settle_cancelled(self, task_id: str) -> None:
-        """Writes the end of a task that its user cancelled; one that was not is left alone."""
-        summary = await self.database.read_async(lambda c: task_summary(c, task_id))
-        if summary.state is TaskState.CANCELLING:
-            await self.records.set_state(
-                task_id, TaskState.CANCELLED, reason="Cancelled by its user."
-            )
 
     def _tasks(self, engine: Engine) -> TaskService:
         return TaskService(
@@ -328,6 +351,7 @@ class _Builder:
                 clock=self.clock,
             ),
             encrypt=self.vault.encrypt,
+            settle_cancelled=self.settling.cancelled,
         )
 
 

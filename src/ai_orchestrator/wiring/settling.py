@@ -1,0 +1,85 @@
+"""Writes the end of task attempts that did not come to it by themselves: cancelled, or broken off.
+
+Made by `server`, which asks it when a workflow raised, when a task is cancelled that does not run,
+and at start for what was being cancelled when the last process ended.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from ai_orchestrator.base.errors import OrchestratorError, shorten
+from ai_orchestrator.model.states import ExitCode, OutcomeCode, TaskState
+from ai_orchestrator.store.database import Database
+from ai_orchestrator.store.records import SqlRecords
+from ai_orchestrator.store.views import frozen_task, task_summary
+from ai_orchestrator.workflows.run import give_back
+from ai_orchestrator.workflows.world import World
+
+PAUSE_S = 2.0
+"""Between tries while the database cannot be written; a guess."""
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Settling:
+    """Gives every task attempt an end."""
+
+    database: Database
+    records: SqlRecords
+    world: World
+    leaving: threading.Event
+    """Set when this process is about to end: the next one will see to it."""
+
+    async def settle(self, task_id: str, task_attempt: int, error: BaseException) -> None:
+        """Writes the end of a task attempt whose workflow broke off: cancelled, or failed.
+
+        A full disk may stand in the way, so this tries until it can be written or we leave.
+        """
+        while not self.leaving.is_set():
+            try:
+                if isinstance(error, Exception):
+                    await self._failed(task_id, task_attempt, error)
+                else:
+                    await self.cancelled(task_id, task_attempt)
+            except OrchestratorError as obstacle:
+                log.warning("task %s: its end cannot be written: %s", task_id, obstacle)
+                await asyncio.sleep(PAUSE_S)
+            else:
+                return
+
+    async def cancelled(self, task_id: str, task_attempt: int) -> None:
+        """Writes the end of a task that its user cancelled; one that was not is left alone."""
+        summary = await self.database.read_async(lambda c: task_summary(c, task_id))
+        if summary.state is TaskState.CANCELLING and summary.task_attempt == task_attempt:
+            await self._give_back(task_id, task_attempt)
+            await self.records.set_state(
+                task_id, TaskState.CANCELLED, reason="Cancelled by its user."
+            )
+            self.world.archive.forget(task_id, task_attempt)
+
+    async def _failed(self, task_id: str, task_attempt: int, error: Exception) -> None:
+        log.error("task %s: its workflow broke off", task_id, exc_info=error)
+        await self._give_back(task_id, task_attempt)
+        outcome, reason = _as_outcome(error)
+        await self.records.set_state(task_id, TaskState.FAILED, outcome=outcome, reason=reason)
+        self.world.archive.forget(task_id, task_attempt)
+
+    async def _give_back(self, task_id: str, task_attempt: int) -> None:
+        frozen = await self.database.read_async(lambda c: frozen_task(c, task_id))
+        await give_back(self.world, task_id, task_attempt, frozen.source)
+
+
+def _as_outcome(error: Exception) -> tuple[OutcomeCode, str]:
+    """What broke a workflow off, as a task's outcome and its reason."""
+    if isinstance(error, sa.exc.OperationalError):  # of the engine's library: disk or file
+        said = shorten(str(error.orig))
+        return OutcomeCode.ENVIRONMENT, f"The database cannot be written: {said}."
+    if isinstance(error, OrchestratorError) and error.exit_code == ExitCode.ENVIRONMENT:
+        return OutcomeCode.ENVIRONMENT, str(error)
+    return OutcomeCode.INTERNAL, f"{type(error).__name__}: {error}"
