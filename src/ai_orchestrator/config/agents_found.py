@@ -17,8 +17,9 @@ from ai_orchestrator.model.task import Origin
 AUTO = "auto"
 MISSING = "missing"
 BUILT_IN_DRIVER = "builtin"
-MODEL_VARIABLES = ("AI_ORCHESTRATOR_MODEL_URL", "OPENAI_API_KEY", "ANTHROPIC_API_KEY")
-"""One of them leads the built-in agent, which needs no program, to a model."""
+MODEL_VARIABLE = "AI_ORCHESTRATOR_MODEL_URL"
+"""Leads the built-in agent, which needs no program, to a model. A vendor's key alone does not: who
+has one for another program did not ask for this one to spend on it."""
 
 
 def with_agents_found(document: Node, environment: Environment) -> Node:
@@ -48,10 +49,9 @@ def _found(agent: Node, environment: Environment) -> Node:
 def _model_found(agent: Node, environment: Environment) -> Node:
     if find(agent, ("options", "url")) is not None:
         return Node(value=True, origin=Origin("its model is named by `options.url`"))
-    for name in MODEL_VARIABLES:
-        if environment.get(name) is not None or environment.get(f"{name}_FILE") is not None:
-            return Node(value=True, origin=Origin(f"its model is named by {name}"))
-    return Node(MISSING, Origin(f"none of {', '.join(MODEL_VARIABLES)} is set"))
+    if environment.get(MODEL_VARIABLE) is not None:
+        return Node(value=True, origin=Origin(f"its model is named by {MODEL_VARIABLE}"))
+    return Node(MISSING, Origin(f"neither `options.url` nor {MODEL_VARIABLE} names its model"))
 
 
 def _enabled(agent: Node, enabled: Node) -> Node:

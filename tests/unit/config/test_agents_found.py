@@ -64,16 +64,15 @@ def test_what_is_not_auto_stays(make_environment: MakeEnvironment, value: str) -
     ("variables", "options", "expected"),
     [
         ({}, "", "missing"),
-        ({"OPENAI_API_KEY": "k"}, "", True),
-        ({"ANTHROPIC_API_KEY_FILE": "/f"}, "", True),
+        ({"OPENAI_API_KEY": "k", "ANTHROPIC_API_KEY_FILE": "/f"}, "", "missing"),
         ({"AI_ORCHESTRATOR_MODEL_URL": "http://x"}, "", True),
         ({}, ", options: {url: 'http://x'}", True),
     ],
 )
-def test_built_in_agent_is_there_when_its_model_is(
+def test_built_in_agent_is_there_when_a_url_is(
     make_environment: MakeEnvironment, variables: dict[str, str], options: str, expected: object
 ) -> None:
-    """It has no program to look for, but needs somebody to ask."""
+    """It has no program to look for; a key that is there for others does not enable it."""
     agent = f"{{enabled: auto, driver: builtin{options}}}"
     assert enabled(agent, make_environment(**variables))[0] == expected
 
