@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from dbos import DBOS, DBOSClient
 
-from ai_orchestrator.engine.adoption import Adoption, Unfinished, plan_adoption, take_over
+from ai_orchestrator.engine.adoption import Adoption, Unfinished, living, plan_adoption, take_over
 from ai_orchestrator.engine.context import Clean, DrainGate, EngineContext, keep_as_is
 from ai_orchestrator.engine.dispatch import Dispatcher
 from ai_orchestrator.engine.journal import JournalObserver
@@ -68,7 +68,10 @@ class Engine:
         dbos = self._configure()
         DBOS.listen_queues([])  # our dispatcher claims, see dispatch.py
         adoptions = plan_adoption(
-            unfinished, release=self._settings.release, epoch=self._settings.epoch
+            unfinished,
+            self._living(unfinished),
+            release=self._settings.release,
+            epoch=self._settings.epoch,
         )
         self._take_over([a for a in adoptions if a.action == "take-over"])
         DBOS.launch()
@@ -119,6 +122,10 @@ class Engine:
             self._observe("ended", workflow_id, "")
 
         return run_task
+
+    def _living(self, unfinished: Sequence[Unfinished]) -> frozenset[str]:
+        with self._database.begin() as connection:
+            return living(connection, [one.workflow_id for one in unfinished])
 
     def _take_over(self, adoptions: Sequence[Adoption]) -> None:
         with self._database.begin() as connection:
