@@ -25,6 +25,7 @@ from ai_orchestrator.model.agent import (
     Usage,
     UsageSeen,
 )
+from ai_orchestrator.model.workflow import Limits
 
 STDERR_TOLD_CHARS = 400  # the reason stands at the end, after the warnings
 LIMIT_TEXT_CHARS = 2**20
@@ -141,6 +142,26 @@ def conclude(tally: Tally, ending: Ending) -> AgentResult:
         duration_s=ending.duration_s,
         leftovers=ending.exit.leftovers,
         reset_s=reset_s,
+    )
+
+
+def nothing_left(limits: Limits) -> AgentResult | None:
+    """The result of a run that may use nothing and is not started; None: it may."""
+    allowed = (limits.max_turns, limits.max_tokens, limits.max_cost_usd)
+    if all(limit is None or limit > 0 for limit in allowed):
+        return None
+    return AgentResult(
+        error_kind="limit",
+        message="not started: the limits leave nothing to use",
+        final_text="",
+        usage=Usage(0, 0, 0),
+        turns=0,
+        tool_calls=0,
+        session_id=None,
+        model=None,
+        version=None,
+        exit_code=None,
+        duration_s=0.0,
     )
 
 

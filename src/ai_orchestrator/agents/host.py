@@ -17,7 +17,7 @@ from typing import BinaryIO
 
 from ai_orchestrator.agents import cache, usage
 from ai_orchestrator.agents.base import Driver, FoundProgram, Launch, Listening
-from ai_orchestrator.agents.conclude import conclude
+from ai_orchestrator.agents.conclude import conclude, nothing_left
 from ai_orchestrator.agents.files import read_bounded, write_below
 from ai_orchestrator.agents.raw_log import RawLog
 from ai_orchestrator.agents.registry import driver
@@ -94,6 +94,9 @@ class ProcessAgentHost:
         where the machine lacks something, `TemporaryError` where the guardian was lost. Cancelling
         the awaiting task stops the agent's whole tree first.
         """
+        spent = nothing_left(order.limits)
+        if spent is not None:
+            return spent
         ready = await self._make_ready(order)
         parser = ready.driver.parser(Listening(order, self._clock, ready.earlier))
         log = RawLog(await asyncio.to_thread(self._open_log, order.key), self._redact)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from tests.unit.agents.orders import concluded, ending
 
-from ai_orchestrator.agents.conclude import LIMIT_TEXT_CHARS, StopCause, Tally
+from ai_orchestrator.agents.conclude import LIMIT_TEXT_CHARS, StopCause, Tally, nothing_left
 from ai_orchestrator.model.agent import (
     EndSeen,
     ErrorKind,
@@ -15,6 +15,7 @@ from ai_orchestrator.model.agent import (
     Usage,
     UsageSeen,
 )
+from ai_orchestrator.model.workflow import Limits
 
 GOOD = EndSeen(None, final_text="done")
 
@@ -109,3 +110,20 @@ def test_endless_text_is_bounded() -> None:
     assert len(tally.text) == LIMIT_TEXT_CHARS
     assert tally.text.endswith("the end")
     assert sum(map(len, tally._text)) <= 2 * LIMIT_TEXT_CHARS + 7
+
+
+@pytest.mark.parametrize(
+    ("limits", "is_left"),
+    [
+        (Limits(), True),
+        (Limits(max_tokens=1, max_cost_usd=0.01, max_turns=1), True),
+        (Limits(max_tokens=0), False),
+        (Limits(max_cost_usd=0.0), False),
+        (Limits(max_turns=0), False),
+    ],
+)
+def test_a_run_that_may_use_nothing_is_not_started(limits: Limits, *, is_left: bool) -> None:
+    """It would spend a call before it was stopped."""
+    spent = nothing_left(limits)
+    assert (spent is None) == is_left
+    assert spent is None or spent.error_kind == "limit"
