@@ -23,7 +23,7 @@ from ai_orchestrator.cli.settings import CliSettings, ConfigPlace
 from ai_orchestrator.cli.terminal import Terminal, clean, detect_terminal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
 
     from ai_orchestrator.cli.lines import Line
@@ -153,6 +153,14 @@ def next_command(ctx: click.Context, *words: str, data_dir: str | None = None) -
 def tell(text: str) -> None:
     """A remark for people, on stderr."""
     click.echo(f"{PROGRAM}: {clean(text)}", err=True)
+
+
+def tell_notes(ctx: click.Context, place: ConfigPlace) -> Sequence[str]:
+    """Tells what people should know about the configuration there, and returns it."""
+    notes = services_of(ctx).config_notes(place)
+    for note in notes:
+        tell(note)
+    return notes
 
 
 def show(ctx: click.Context, *lines: Line) -> None:

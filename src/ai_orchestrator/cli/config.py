@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, ClassVar
 import click
 
 from ai_orchestrator.base.errors import NotFoundError
-from ai_orchestrator.cli.app import absolute, next_command, place_of, services_of, show, show_json
+from ai_orchestrator.cli.app import (
+    absolute,
+    next_command,
+    place_of,
+    services_of,
+    show,
+    show_json,
+    tell_notes,
+)
 from ai_orchestrator.cli.lazy import Entry, LazyGroup
 from ai_orchestrator.cli.lines import Span, line
 from ai_orchestrator.cli.options import config_option, json_option, repo_option
@@ -55,7 +63,9 @@ def show_config(
 
     KEY is a path such as `agents.claude` or `settings.max_iterations`. Secrets are masked.
     """
-    resolved = services_of(ctx).config_origins(place_of(config_file, repository))
+    place = place_of(config_file, repository)
+    resolved = services_of(ctx).config_origins(place)
+    tell_notes(ctx, place)
     rows = list(_rows(resolved, key))
     if key is not None and not rows:
         _refuse_key(key, resolved)

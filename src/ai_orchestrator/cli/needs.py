@@ -231,6 +231,14 @@ class Services(Protocol):
         """
         ...
 
+    def config_notes(self, place: ConfigPlace) -> Sequence[str]:
+        """What is right and still not what its reader would expect, a sentence each.
+
+        A file that is not used, a key without effect, a step that is left out. None where the
+        configuration is wrong: whoever needs it is told the problems.
+        """
+        ...
+
     def config_origins(self, place: ConfigPlace) -> ResolvedConfig:
         """The merged configuration and where each value came from. Secrets are masked."""
         ...

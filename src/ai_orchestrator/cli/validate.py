@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from ai_orchestrator.cli.app import place_of, services_of, show, show_json
+from ai_orchestrator.cli.app import place_of, services_of, show, show_json, tell_notes
 from ai_orchestrator.cli.lines import Span, line
 from ai_orchestrator.cli.options import config_option, json_option, repo_option
 from ai_orchestrator.model.states import ExitCode
@@ -26,13 +26,16 @@ def validate(
 ) -> int:
     """Check configuration and workflows; exit 2 when anything is wrong.
 
-    FILE is the same as -c FILE. Without it, everything that `run` would read here is checked.
+    FILE is the same as -c FILE. Without it, everything that `run` would read here is checked. What
+    is right and still not what you may expect is told as a note: a file that is not used, a key
+    without effect.
     """
     if file is not None and config_file is not None:
         raise click.UsageError("FILE and -c name the same thing; drop one.", ctx=ctx)
-    problems = services_of(ctx).check_config(place_of(file or config_file, repository))
+    place = place_of(file or config_file, repository)
+    problems, notes = services_of(ctx).check_config(place), tell_notes(ctx, place)
     if is_json:
-        show_json({"is_valid": not problems, "problems": list(problems)})
+        show_json({"is_valid": not problems, "problems": list(problems), "notes": list(notes)})
     elif problems:
         show(ctx, *(line(problem) for problem in problems))
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"

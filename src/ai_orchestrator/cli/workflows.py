@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ai_orchestrator.base.errors import NotFoundError
-from ai_orchestrator.cli.app import place_of, services_of, show, show_json
+from ai_orchestrator.cli.app import place_of, services_of, show, show_json, tell_notes
 from ai_orchestrator.cli.completing import complete_workflow
 from ai_orchestrator.cli.lines import Span, table
 from ai_orchestrator.cli.options import config_option, json_option, repo_option
@@ -35,7 +35,9 @@ def workflows(
     is_json: bool,
 ) -> int:
     """Show the workflows that `run -w` accepts, or all about NAME."""
-    listings = services_of(ctx).list_workflows(place_of(config_file, repository))
+    place = place_of(config_file, repository)
+    listings = services_of(ctx).list_workflows(place)
+    tell_notes(ctx, place)
     if name is not None:
         listings = [_named(listings, name)]
     if is_json:

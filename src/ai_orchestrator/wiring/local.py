@@ -241,6 +241,18 @@ class LocalServices:
             return [str(problem) for problem in error.problems]
         return [str(problem) for problem in check(resolution.config)]
 
+    def config_notes(self, place: Place) -> Sequence[str]:
+        """What people should know about configuration and workflows; none where they are wrong."""
+        from ai_orchestrator.config.problems import ConfigError
+        from ai_orchestrator.workflows.load import remarks, workflow_names
+
+        try:
+            resolution = self._resolve_at(place)
+            told = remarks(resolution.config, workflow_names(resolution.config))
+        except ConfigError:
+            return ()
+        return (*resolution.notes, *told)
+
     def config_origins(self, place: Place) -> ResolvedConfig:
         """The merged configuration and where each value came from."""
         return self._resolve_at(place).config

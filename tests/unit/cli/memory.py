@@ -468,6 +468,9 @@ class MemoryServices:
         self._raise()
         return self.config_problems
 
+    def config_notes(self, place: ConfigPlace) -> Sequence[str]:
+        return self.notes
+
     def config_origins(self, place: ConfigPlace) -> ResolvedConfig:
         self.place = place
         return CONFIG

@@ -119,7 +119,18 @@ def test_validate_as_json_says_so_too(world: World) -> None:
     done = world.type("validate", "--json")
 
     assert done.code == 2
-    assert done.json_lines == [{"is_valid": False, "problems": ["a.yaml:3 x"]}]
+    assert done.json_lines == [{"is_valid": False, "problems": ["a.yaml:3 x"], "notes": []}]
+
+
+@pytest.mark.parametrize("command", ["validate", "config show", "workflows", "agents"])
+def test_notes_about_the_configuration_are_told(world: World, command: str) -> None:
+    """On stderr: what programs read on stdout stays as it is."""
+    world.services.notes = ("config/agents.yaml is not used.",)
+
+    done = world.type(*command.split())
+
+    assert done.code == 0
+    assert done.err == "ai-orchestrator: config/agents.yaml is not used.\n"
 
 
 def test_validate_takes_its_file_once(world: World) -> None:
