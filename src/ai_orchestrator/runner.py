@@ -11,14 +11,15 @@ import asyncio
 import logging
 import os
 import signal
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
-from ai_orchestrator.base.errors import OrchestratorError
+from ai_orchestrator.base.errors import InternalError, OrchestratorError
 from ai_orchestrator.wiring.server import ServerSettings, build_server
-from ai_orchestrator.wiring.serving import Serving, own, serve
+from ai_orchestrator.wiring.serving import DRAIN_S, Serving, own, serve
 
 IDLE_S = 600.0
+LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 log = logging.getLogger("ai_orchestrator.runner")
 
 
@@ -26,30 +27,54 @@ def main(arguments: list[str] | None = None) -> None:
     """Runs until idle, drained or told to stop; ends with the exit code of what prevents it."""
     options = _parse(arguments)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal's Ctrl-C is the client's
-    serving = Serving(options.data_dir, options.socket, options.idle_s)
+    code = 0
     try:
-        held = own(options.data_dir)
-        server = build_server(
-            ServerSettings(data_dir=options.data_dir, max_tasks=options.max_tasks)
-        )
-        asyncio.run(serve(server, held, serving, has_signals=True))
+        _own_and_serve(options)
     except OrchestratorError as error:
         log.error("cannot start: %s", error)  # noqa: TRY400  # for people; the trace says no more
-        sys.exit(error.exit_code)
-    server.close()
+        code = error.exit_code
+    except Exception:  # top of the process
+        log.exception("the runner failed")
+        code = InternalError.exit_code
     # The engine's threads would keep the interpreter for a second; all that matters is on disk.
     logging.shutdown()
-    os._exit(0)
+    os._exit(code)
+
+
+def _own_and_serve(options: argparse.Namespace) -> None:
+    held = own(options.data_dir)
+    server = build_server(ServerSettings(data_dir=options.data_dir, max_tasks=options.max_tasks))
+    redact_log(server.redact)
+    serving = Serving(options.data_dir, options.socket, options.idle_s, options.drain_s)
+    try:
+        asyncio.run(serve(server, held, serving, has_signals=True))
+    finally:
+        server.close()
+
+
+def redact_log(redact: Callable[[str], str]) -> None:
+    """No secret of a running task reaches the log, whatever an error's text repeats."""
+    for handler in logging.getLogger().handlers:
+        handler.setFormatter(_Redacting(redact))
+
+
+class _Redacting(logging.Formatter):
+    def __init__(self, redact: Callable[[str], str]) -> None:
+        super().__init__(LOG_FORMAT)
+        self._redact = redact
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line, with its trace."""
+        return self._redact(super().format(record))
 
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
-    logging.basicConfig(
-        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
+    logging.basicConfig(level=logging.INFO, format=LOG_FORMAT)
     parser = argparse.ArgumentParser(prog="ai-orchestrator-runner", description=__doc__)
     parser.add_argument("--data-dir", type=Path, required=True)
     parser.add_argument("--socket", type=Path, required=True)
     parser.add_argument("--idle-s", type=float, default=IDLE_S)
+    parser.add_argument("--drain-s", type=float, default=DRAIN_S)
     parser.add_argument("--max-tasks", type=int, default=4)
     return parser.parse_args(arguments)
 

@@ -79,10 +79,19 @@ class ServerService:
         A step in mid-run is let finish: its agent has been paid for. Whoever cannot wait ends the
         process, which interrupts the step and loses nothing that was finished.
         """
+        self.begin_drain()
+        return await self.info()
+
+    def begin_drain(self) -> None:
+        """`drain`, in the server's event loop, for whoever wants no answer."""
         self._engine.begin_drain()
         if self._draining is None:
-            self._draining = asyncio.create_task(self._leave_when_idle())
-        return await self.info()
+            self._draining = asyncio.get_running_loop().create_task(self._leave_when_idle())
+
+    @property
+    def is_draining(self) -> bool:
+        """A drain has begun."""
+        return self._draining is not None
 
     async def _leave_when_idle(self) -> None:
         while self._engine.running:  # noqa: ASYNC110  # it lives in other threads

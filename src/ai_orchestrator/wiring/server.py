@@ -133,9 +133,14 @@ class Server:
         unfinished = await self.database.read_async(unfinished_tasks)
         return any(task.task_id not in self.refused for task in unfinished)
 
-    async def drain(self) -> None:
+    def drain(self) -> None:
         """Begins to drain; `on_leave` is called once nothing is inside a step."""
-        await self.service.drain()
+        self.service.begin_drain()
+
+    @property
+    def is_draining(self) -> bool:
+        """Nothing new is begun any more."""
+        return self.service.is_draining
 
     def on_leave(self, leave: Callable[[], None]) -> None:
         """What to do when the server has drained."""

@@ -18,12 +18,20 @@ from typing import Any
 import uvicorn
 
 from ai_orchestrator.base.clock import SystemClock
-from ai_orchestrator.base.errors import ConflictError, EnvironmentProblemError
+from ai_orchestrator.base.errors import (
+    ConflictError,
+    EnvironmentProblemError,
+    OrchestratorError,
+)
 from ai_orchestrator.base.lockfile import Held, acquire, holder
+from ai_orchestrator.wiring.data_version import claim_layout
 from ai_orchestrator.wiring.server import Server, ServerSettings, build_server
 
 DRAIN_S = 30.0
-"""After TERM: steps that have not ended by then are interrupted, which loses nothing finished."""
+"""After TERM: steps that have not ended by then are interrupted, which loses nothing finished.
+
+A second TERM, or one during a drain that a newer client asked for, interrupts them at once.
+"""
 START_LIMIT_S = 30.0
 LOCK_PATIENCE_S = 1.0
 """Clients look at the lock for a moment; a runner that starts just then must not give up."""
@@ -37,11 +45,33 @@ class Serving:
     data_dir: Path
     socket: Path
     idle_s: float | None
+    drain_s: float = DRAIN_S
 
 
 def own(data_dir: Path) -> Held:
-    """The data directory's lock. Raises `ConflictError` that names who holds it."""
-    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    """The data directory's lock; what the last holder said of itself is gone.
+
+    Raises `ConflictError` that names who holds it, `EnvironmentProblemError` where it cannot be
+    used or belongs to a newer release.
+    """
+    try:
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        held = _acquired(data_dir)
+        try:
+            held.describe({"pid": os.getpid()})  # no release: nobody answers yet
+            claim_layout(data_dir)
+        except BaseException:
+            held.release()
+            raise
+    except OSError as error:
+        raise EnvironmentProblemError(
+            f"data directory {data_dir}: cannot be used ({error}).",
+            hint="Check its mode and the free space, or name another by AI_ORCHESTRATOR_HOME.",
+        ) from error
+    return held
+
+
+def _acquired(data_dir: Path) -> Held:
     deadline = SystemClock().monotonic_s() + LOCK_PATIENCE_S
     while (held := acquire(data_dir / "lock")) is None:
         if SystemClock().monotonic_s() < deadline:
@@ -88,8 +118,15 @@ async def serve(server: Server, held: Held, serving: Serving, *, has_signals: bo
 
     if serving.idle_s is not None:
         begin(_leave_when_idle(server, http, serving.idle_s))
+
+    def terminate() -> None:
+        if server.is_draining:
+            _stop(http)
+        else:
+            begin(_drain(server, http, serving.drain_s))
+
     if has_signals:
-        loop.add_signal_handler(signal.SIGTERM, lambda: begin(_drain(server, http)))
+        loop.add_signal_handler(signal.SIGTERM, terminate)
     with contextlib.closing(listener):
         await http._serve(sockets=[listener])  # noqa: SLF001  # `serve` would take our signals
     for task in beside:
@@ -100,18 +137,23 @@ async def serve(server: Server, held: Held, serving: Serving, *, has_signals: bo
 
 
 def _listen(path: Path) -> socket.socket:
-    """A socket that only its owner may open. The lock makes a file that is there a stale one."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path.unlink(missing_ok=True)
+    """A socket that only its owner may open. The lock makes a file that is there a stale one.
+
+    It gets its name when it listens: whoever finds it can connect, and will be answered. (A umask
+    would do for the mode, but is the whole process's, and tasks run in it already.)
+    """
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    before = os.umask(0o177)
+    unnamed = path.with_suffix(".new")
     try:
-        listener.bind(str(path))
-        listener.listen(128)  # whoever finds the socket can connect, and will be answered
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        unnamed.unlink(missing_ok=True)
+        listener.bind(str(unnamed))
+        unnamed.chmod(0o600)
+        listener.listen(128)
+        unnamed.rename(path)
     except OSError as error:
+        listener.close()
         raise EnvironmentProblemError(f"socket {path}: cannot be made ({error}).") from error
-    finally:
-        os.umask(before)
     return listener
 
 
@@ -120,17 +162,25 @@ async def _leave_when_idle(server: Server, http: uvicorn.Server, idle_s: float) 
     pause_s = min(idle_s / 4, 5.0)
     while not http.should_exit:
         await asyncio.sleep(pause_s)
-        if server.is_busy or await server.has_unfinished():
+        if server.is_busy or await _has_unfinished(server):
             server.touch()
         if SystemClock().monotonic_s() - server.last_used_s >= idle_s:
             log.info("idle for %.0f s, leaving", idle_s)
             _stop(http)
 
 
-async def _drain(server: Server, http: uvicorn.Server) -> None:
-    """Stops at the next step boundary, or after `DRAIN_S`."""
-    await server.drain()  # stops it when nothing is inside a step any more
-    await asyncio.sleep(DRAIN_S)
+async def _has_unfinished(server: Server) -> bool:
+    try:
+        return await server.has_unfinished()
+    except OrchestratorError as error:  # the database cannot be read: staying is the safe guess
+        log.warning("cannot tell whether a task is unfinished: %s", error)
+        return True
+
+
+async def _drain(server: Server, http: uvicorn.Server, drain_s: float) -> None:
+    """Stops at the next step boundary, or after `drain_s`."""
+    server.drain()  # stops it when nothing is inside a step any more
+    await asyncio.sleep(drain_s)
     _stop(http)
 
 
@@ -146,34 +196,49 @@ class ServedInThread:
     _thread: threading.Thread | None = None
     _stop: threading.Event = field(default_factory=threading.Event)
     _server: Server | None = None
-    _loop: asyncio.AbstractEventLoop | None = None
+    _held: Held | None = None
+    _failure: OrchestratorError | None = None
 
     def start(self) -> None:
         """Returns once the socket answers. Raises what building the server raises."""
-        held = own(self.serving.data_dir)
-        self._server = build_server(ServerSettings(data_dir=self.serving.data_dir))
-        self._thread = threading.Thread(
-            target=self._run, args=(self._server, held), name="server", daemon=True
-        )
-        self._thread.start()
+        self._held = own(self.serving.data_dir)
+        try:
+            self._server = build_server(ServerSettings(data_dir=self.serving.data_dir))
+            self._thread = threading.Thread(
+                target=self._run, args=(self._server, self._held), name="server", daemon=True
+            )
+            self._thread.start()
+            self._wait_until_up(self._thread)
+        except BaseException:
+            self.close()
+            raise
+
+    def _wait_until_up(self, thread: threading.Thread) -> None:
         deadline = SystemClock().monotonic_s() + START_LIMIT_S
         while not self.serving.socket.exists():
-            if SystemClock().monotonic_s() > deadline:
+            if self._failure is not None:
+                raise self._failure
+            if SystemClock().monotonic_s() > deadline or not thread.is_alive():
                 raise EnvironmentProblemError(
                     f"the server did not come up on {self.serving.socket}."
                 )
             self._stop.wait(0.005)
 
     def _run(self, server: Server, held: Held) -> None:
-        asyncio.run(serve(server, held, self.serving, has_signals=False))
-        held.release()
+        try:
+            asyncio.run(serve(server, held, self.serving, has_signals=False))
+        except OrchestratorError as error:
+            self._failure = error
 
     def close(self) -> None:
         """Leaves in good order: what runs is interrupted and goes on with the next server."""
-        if self._server is None or self._thread is None:
-            return
-        self._server.engine.begin_drain()
-        for leave in self._server.leave:
-            leave()
-        self._thread.join(timeout=10.0)
-        self._server.close()
+        if self._server is not None:
+            self._server.engine.begin_drain()
+            for leave in self._server.leave:
+                leave()
+            if self._thread is not None:
+                self._thread.join(timeout=10.0)
+            self._server.close()
+        if self._held is not None:
+            self._held.release()
+        self._server = self._thread = self._held = None
