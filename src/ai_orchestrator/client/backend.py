@@ -41,7 +41,7 @@ class HttpBackend:
         self._transport = transport
         self._on_close = on_close
         self._revive = revive
-        """Starts the server again when it died while its events were followed."""
+        """Finds or starts the server anew, when it died or made room for a newer one meanwhile."""
 
     def info(self) -> ServerInfo:
         """Who answers."""
@@ -129,21 +129,34 @@ class HttpBackend:
         return self._call("GET", path, kind)
 
     def _call(self, method: str, path: str, kind: type[T] | None, body: bytes | None = None) -> T:
-        with _Exchange(self._transport, method, path, body) as response:
+        with self._exchange(method, path, body) as response:
             data = response.read()
         if kind is None:
             return None  # type: ignore[return-value]  # the callers without a kind return nothing
         return msgspec.json.decode(data, type=kind)
 
     def _lines(self, path: str) -> Iterator[bytes]:
-        with _Exchange(self._transport, "GET", path, None) as response:
+        with self._exchange("GET", path, None) as response:
             while line := response.readline():
                 yield line
 
     def _chunks(self, path: str) -> Iterator[bytes]:
-        with _Exchange(self._transport, "GET", path, None) as response:
+        with self._exchange("GET", path, None) as response:
             while chunk := response.read1(CHUNK_BYTES):
                 yield chunk
+
+    def _exchange(self, method: str, path: str, body: bytes | None) -> _Exchange:
+        """A request that has reached a server; one that nobody has heard is made once more."""
+        exchange = _Exchange(self._transport, method, path, body)
+        try:
+            exchange.connect()
+        except UnreachableError:
+            if self._revive is None:
+                raise
+            self._transport = self._revive()
+            exchange = _Exchange(self._transport, method, path, body)
+            exchange.connect()
+        return exchange
 
 
 def _path(task_id: str) -> str:
@@ -163,6 +176,14 @@ class _Exchange:
         self._path = path
         self._body = body
         self._connection = transport.connect()
+
+    def connect(self) -> None:
+        """Nothing was sent when this raises `UnreachableError`."""
+        try:
+            self._connection.connect()
+        except OSError as error:
+            self._connection.close()
+            raise self._unreachable(error) from error
 
     def __enter__(self) -> http.client.HTTPResponse:
         headers = {"Accept": "application/json", "Content-Type": "application/json"}

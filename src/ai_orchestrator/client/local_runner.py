@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -59,11 +60,18 @@ class LocalRunner:
         if self._answers_fast():
             return self.transport(), None
         info = self.find()
-        if info is not None and _version(info.release) >= _version(self.release):
+        if info is not None and self._is_new_enough(info):
             return self.transport(), None
         if info is not None:
             self._make_room(info)
-        return self.transport(), self._start()
+        started = self._start()
+        if not self._is_new_enough(started):  # an older client was faster
+            self._make_room(started)
+            started = self._start()
+        return self.transport(), started
+
+    def _is_new_enough(self, info: ServerInfo) -> bool:
+        return _version(info.release) >= _version(self.release)
 
     def _answers_fast(self) -> bool:
         """The lock is held by a runner of this release: a file to read instead of a request.
@@ -77,10 +85,12 @@ class LocalRunner:
 
     def _make_room(self, info: ServerInfo) -> None:
         """Has a runner of an older release leave: at a step boundary, or interrupted in the end."""
-        HttpBackend(self.transport()).drain()
+        with contextlib.suppress(UnreachableError):  # it is leaving already
+            HttpBackend(self.transport()).drain()
         if self._wait_until_free(DRAIN_LIMIT_S):
             return
-        os.kill(info.pid, signal.SIGTERM)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(info.pid, signal.SIGTERM)  # in a drain: at once
         if not self._wait_until_free(DRAIN_LIMIT_S):
             raise EnvironmentProblemError(
                 f"runner {info.pid} of release {info.release} does not give up {self.data_dir}.",
