@@ -75,8 +75,18 @@ class AgentStepCompiler:
             if name not in self.prompts:
                 known = known_names(self.prompts, name)
                 self.faults.add((*step.keys, key), f"no {key} '{name}'. {known}")
+                self._knows_agent(step)
                 return False
         return True
+
+    def _knows_agent(self, step: PlacedStep) -> bool:
+        """The agent that the step names exists, or it names none."""
+        name = step.doc.agent
+        if name is None or name in self.agents.docs:
+            return True
+        known = known_names(self.agents.docs, name)
+        self.faults.add((*step.keys, "agent"), f"no agent '{name}'. {known}")
+        return False
 
     def _check_sense(self, step: PlacedStep, permission: Permission) -> None:
         doc, asks = step.doc, self.prompts[step.doc.task or ""].task.asks
@@ -97,10 +107,9 @@ class AgentStepCompiler:
         name = step.doc.agent
         if name is None:
             return self._by_role(step, permission)
-        keys = (*step.keys, "agent")
-        if name not in self.agents.docs:
-            self.faults.add(keys, f"no agent '{name}'. {known_names(self.agents.docs, name)}")
+        if not self._knows_agent(step):
             return None
+        keys = (*step.keys, "agent")
         match self.agents.standings[name]:
             case "left-out":
                 return self._by_role(step, permission)

@@ -49,6 +49,17 @@ def test_problem_reads_as_file_line_place_and_way_out(make_config: MakeConfig) -
     )
 
 
+def test_two_faults_of_one_step_are_told_together(make_config: MakeConfig) -> None:
+    """Nobody has to mend the one to hear of the other."""
+    step = "{task: implment, agent: cluade}"
+    text = f"{AGENTS}workflows:\n  ship:\n    steps:\n      - {step}\n"
+    found = problems(make_config(f"{text}settings: {{default_workflow: ship}}\n"))
+    assert [one.partition(": ")[0].rpartition(" ")[2] for one in found] == [
+        "workflows.ship.steps[0].task",
+        "workflows.ship.steps[0].agent",
+    ]
+
+
 def test_value_of_a_variable_is_told_by_its_name(make_config: MakeConfig) -> None:
     """Not every value has a line."""
     config = make_config(GOOD, "settings: {max_iterations: 1000}")
