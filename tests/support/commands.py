@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from ai_orchestrator.base.lockfile import holder, is_held
+from tests.support.configuration import shell_agent
+from tests.support.server import wait_for
 
 DEADLINE_S = 120.0
 
@@ -62,3 +68,32 @@ class Person:
             check=False,
         )
         return Typed(done.returncode, done.stdout, done.stderr)
+
+    def writes(self, document: dict[str, Any]) -> Path:
+        """A configuration of theirs, which every command of theirs finds."""
+        path = self.home / ".config" / "ai-orchestrator" / "agents.yaml"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        off = {name: {"enabled": False} for name in ("claude", "codex", "gemini", "copilot")}
+        agents = {**off, **document.get("agents", {})}
+        path.write_text(json.dumps({**document, "agents": agents}))
+        return path
+
+    def has_agent(self, script: str, **more: Any) -> Path:
+        """A configuration with one agent, a line of shell."""
+        return self.writes({"agents": {"coder": shell_agent(script)}, **more})
+
+    @property
+    def runner_pid(self) -> int | None:
+        """The process of the runner of their data directory; None when none runs."""
+        lock = self.data / "lock"
+        info = holder(lock) if is_held(lock) else None
+        return None if info is None else int(info["pid"])
+
+    def ends_runner(self) -> None:
+        """No process of theirs is left."""
+        pid = self.runner_pid
+        if pid is not None:
+            for number in (signal.SIGCONT, signal.SIGKILL):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, number)
+            wait_for(lambda: not is_held(self.data / "lock"), "the runner's end")

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -218,6 +218,10 @@ class Services(Protocol):
         Raises `BadInputError` for an unknown workflow or agent, a path that is no repository, or
         uncommitted changes without `include_dirty`.
         """
+        ...
+
+    def credentials(self, place: ConfigPlace) -> Mapping[str, str]:
+        """The credentials that a task would be sent with from there."""
         ...
 
     def plan(self, request: TaskRequest) -> Plan:

@@ -3,19 +3,39 @@
 # ruff: noqa: PLC0415  # what is slow to import waits until it is called: --help must be quick
 from __future__ import annotations
 
+from pathlib import Path
+from typing import TYPE_CHECKING, TypedDict, Unpack
+
 import click
 
-from ai_orchestrator.cli.app import opened_backend, show, show_json
+from ai_orchestrator.cli.app import opened_backend, place_of, services_of, show, show_json
 from ai_orchestrator.cli.following import Ending
 from ai_orchestrator.cli.interrupts import Interrupts
 from ai_orchestrator.cli.lines import line
 from ai_orchestrator.cli.options import (
+    config_option,
     force_option,
     json_option,
     plain_option,
     task_argument,
     verbose_option,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ai_orchestrator.model.backend import Backend
+
+
+class RetryFlags(TypedDict):
+    """The parameters of `tasks retry` as Click hands them over."""
+
+    task_id: str
+    is_watching: bool
+    config_file: str | None
+    is_plain: bool
+    is_json: bool
+    verbose: int
 
 
 @click.command()
@@ -41,35 +61,40 @@ def cancel(ctx: click.Context, task_id: str, is_json: bool) -> int:  # noqa: FBT
 @click.command()
 @task_argument
 @click.option("--watch", "is_watching", is_flag=True, help="Watch it as `run` does.")
+@config_option
 @plain_option
 @json_option
 @verbose_option
 @click.pass_context
-def retry(
-    ctx: click.Context,
-    task_id: str,
-    *,
-    is_watching: bool,
-    is_plain: bool,
-    is_json: bool,
-    verbose: int,
-) -> int:
-    """Run an ended task again, from its start, under the same id."""
+def retry(ctx: click.Context, /, **flags: Unpack[RetryFlags]) -> int:
+    """Run an ended task again, from its start, under the same id.
+
+    Credentials were deleted at its end: they are taken anew from the environment here, those that
+    accounts name by the configuration that holds for the task's repository.
+    """
     from ai_orchestrator.cli.watching import Watch, conclude, watch
 
     how = Watch(
-        is_json=is_json,
-        is_plain=is_plain,
-        is_verbose=verbose > 0,
+        is_json=flags["is_json"],
+        is_plain=flags["is_plain"],
+        is_verbose=flags["verbose"] > 0,
         is_leaving_when_it_waits=False,
         is_owner=True,
     )
     with Interrupts() as interrupts, opened_backend(ctx) as backend:
+        credentials = _credentials(ctx, backend, flags)
         with interrupts.held():
-            view = backend.retry(task_id)
-        if not is_watching:
+            view = backend.retry(flags["task_id"], credentials=credentials)
+        if not flags["is_watching"]:
             return conclude(ctx, backend, Ending(view, "detached"), how)
         return watch(ctx, backend, view.summary.id, how, interrupts)
+
+
+def _credentials(ctx: click.Context, backend: Backend, flags: RetryFlags) -> Mapping[str, str]:
+    """What the task would be sent with if it were given again, in its repository."""
+    name = backend.task(flags["task_id"]).summary.repository
+    repository = name if Path(name).is_absolute() else None  # a URL has no configuration here
+    return services_of(ctx).credentials(place_of(flags["config_file"], repository))
 
 
 @click.command()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -241,6 +241,7 @@ class MemoryBackend:
     patch_chunks: Sequence[bytes] = (b"diff --git a/x b/x\n@@ -1 +1 @@\n-ol", b"d\n+new\n")
     log_chunks: Sequence[bytes] = (b"hello \x1b[31mred\n", b"\xff\xfe bytes\n")
     changes: Diff = CHANGES
+    credentials: Mapping[str, str] | None = None
 
     def info(self) -> ServerInfo:
         return ServerInfo(
@@ -299,8 +300,9 @@ class MemoryBackend:
         self.view = task_view(TaskState.CANCELLING, None)
         return self.view
 
-    def retry(self, task_id: str) -> TaskView:
+    def retry(self, task_id: str, *, credentials: Mapping[str, str] | None = None) -> TaskView:
         self._answer(f"retry {task_id}")
+        self.credentials = credentials
         return self.view
 
     def delete(self, task_id: str, *, force: bool = False) -> None:
@@ -459,6 +461,10 @@ class MemoryServices:
         source = RepositorySource(path="/home/ann/calculator", ref=arguments.ref)
         request = TaskRequest(arguments.task, source, CONFIG, arguments.workflow, arguments.options)
         return request, self.notes
+
+    def credentials(self, place: ConfigPlace) -> Mapping[str, str]:
+        self.place = place
+        return {"ANTHROPIC_API_KEY": "k"}
 
     def plan(self, request: TaskRequest) -> MemoryPlan:
         return self.the_plan

@@ -5,6 +5,7 @@ from __future__ import annotations
 import stat
 from pathlib import Path
 
+import msgspec
 import pytest
 from tests.unit.cli.memory import (
     BASE,
@@ -291,7 +292,25 @@ def test_retry_queues_and_tells_how_to_watch(world: World) -> None:
 
     assert done.code == 0
     assert f"tasks watch {SHORT}" in done.out
-    assert world.backend.asked == [f"retry {SHORT}"]
+    assert world.backend.asked == [f"task {SHORT}", f"retry {SHORT}"]
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        pytest.param("/home/ann/calculator", Path("/home/ann/calculator"), id="its-repository"),
+        pytest.param("https://example.org/x.git", None, id="here-for-a-url"),
+    ],
+)
+def test_retry_sends_the_credentials_anew(world: World, source: str, expected: Path | None) -> None:
+    """Those of the last attempt were deleted at its end."""
+    summary = msgspec.structs.replace(world.backend.view.summary, repository=source)
+    world.backend.view = msgspec.structs.replace(world.backend.view, summary=summary)
+
+    assert world.type("tasks", "retry", SHORT).code == 0
+    assert world.backend.credentials == {"ANTHROPIC_API_KEY": "k"}
+    assert world.services.place is not None
+    assert world.services.place.repository == expected
 
 
 def test_retry_with_watch_follows(world: World) -> None:

@@ -1,0 +1,24 @@
+"""A task that is tried again gets the credentials that are there then."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.support.commands import Person
+
+DOCUMENT = {
+    "settings": {"default_workflow": "quick"},
+    "accounts": {"work": {"agent": "coder", "kind": "env", "variables": ["WORK_KEY"]}},
+}
+
+
+def test_retry_takes_the_key_that_the_first_run_lacked(person: Person, repository: Path) -> None:
+    """The person sets the variable and types what the failed run told them."""
+    person.has_agent('test "$WORK_KEY" = right && echo done > out.txt', **DOCUMENT)
+    first = person.types("run", "Do it", "--json", cwd=repository)
+    assert first.code == 1, first.err
+    person.variables["WORK_KEY"] = "right"
+    task = first.json_lines[-1]["task"]
+    second = person.types("tasks", "retry", task, "--watch", "--json")
+    assert second.code == 0, second.out
+    assert second.json_lines[-1]["task_attempt"] == 2
