@@ -1,0 +1,210 @@
+"""How clients find, start and replace the runner of a data directory."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from tests.support.configuration import request, shell_agent
+from tests.support.made_up_runner import PROGRAM
+from tests.support.repository import make_repository
+from tests.support.server import DEADLINE_S, RunnerProcess, processes_naming, running, wait_for
+
+from ai_orchestrator import __version__
+from ai_orchestrator.base.errors import EnvironmentProblemError
+from ai_orchestrator.client import local_runner
+from ai_orchestrator.client.backend import HttpBackend
+from ai_orchestrator.client.local_runner import LocalRunner
+from ai_orchestrator.model.states import TaskState
+from ai_orchestrator.model.task import RunOptions
+
+OLD, NEW = "0.0.9", "9.0.0"
+HOLD_LOCK = """import sys
+from pathlib import Path
+from ai_orchestrator.base.lockfile import acquire
+held = acquire(Path(sys.argv[1]))
+print("held", flush=True)
+sys.stdin.read()
+"""
+VARIABLES = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "ANTHROPIC_API_KEY": "sk-of-mine"}
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Iterator[Path]:
+    """A data directory; the runner that tests start in the background is ended afterwards."""
+    directory = tmp_path / "data"
+    directory.mkdir()
+    yield directory
+    info = local(directory).find()
+    if info is not None:
+        end(info.pid)
+
+
+def end(pid: int) -> None:
+    """Ends a runner that is nobody's child, or this process's."""
+    process = psutil.Process(pid)
+    process.send_signal(signal.SIGTERM)
+    process.send_signal(signal.SIGTERM)
+    wait_for(
+        lambda: not process.is_running() or process.status() == psutil.STATUS_ZOMBIE, "its end"
+    )
+
+
+def local(data: Path, release: str = __version__) -> LocalRunner:
+    """A client's view of the directory."""
+    return LocalRunner(data, data / "runner.sock", release, VARIABLES)
+
+
+def at_once(*calls: object) -> list[object]:
+    """What each call gives or raises, all made at the same moment."""
+    results: list[object] = [None] * len(calls)
+    barrier = threading.Barrier(len(calls))
+
+    def call(index: int) -> None:
+        barrier.wait()
+        try:
+            results[index] = calls[index]()  # type: ignore[operator]  # of no argument
+        except Exception as error:  # noqa: BLE001  # told to the test
+            results[index] = error
+
+    threads = [threading.Thread(target=call, args=(index,)) for index in range(len(calls))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(2 * DEADLINE_S)
+    return results
+
+
+def test_a_runner_is_started_where_none_is(data: Path) -> None:
+    """And found by the next client, which starts none."""
+    transport, started = local(data).ensure()
+    assert started is not None
+    assert HttpBackend(transport).info().pid == started.pid
+    assert local(data).ensure()[1] is None
+    assert local(data).find() == HttpBackend(transport).info()
+
+
+def test_a_runner_gets_no_secret_of_its_client(data: Path) -> None:
+    """Its environment is scrubbed: credentials travel with each task."""
+    _, started = local(data).ensure()
+    assert started is not None
+    environment = psutil.Process(started.pid).environ()
+    assert "ANTHROPIC_API_KEY" not in environment
+    assert environment["HOME"] == "/nonexistent"
+
+
+@pytest.mark.parametrize("what_is_left", ["nothing", "of-a-killed-runner"])
+def test_clients_that_start_at_once_get_one_runner(data: Path, what_is_left: str) -> None:
+    """Whoever comes second waits for the first one's."""
+    if what_is_left == "of-a-killed-runner":
+        with running(data) as runner:
+            runner.kill()
+    results = at_once(*[lambda: HttpBackend(local(data).ensure()[0]).info().pid] * 5)
+    assert len(set(results)) == 1, results
+    assert isinstance(results[0], int), results
+
+
+def test_a_newer_client_has_an_older_runner_make_room(data: Path) -> None:
+    """The older one drains; what it had accepted goes on."""
+    older = RunnerProcess(data, "--release", OLD, program=PROGRAM)
+    try:
+        older.until_ready()
+        transport, started = local(data).ensure()
+        assert started is not None
+        assert started.release == __version__
+        assert older.process.wait(DEADLINE_S) == 0
+        assert HttpBackend(transport).info().pid == started.pid
+    finally:
+        older.close()
+
+
+def test_newer_clients_that_come_at_once_get_one_newer_runner(data: Path) -> None:
+    """Both ask the older one to leave; one of them starts the next."""
+    older = RunnerProcess(data, "--release", OLD, program=PROGRAM)
+    try:
+        older.until_ready()
+        results = at_once(*[lambda: HttpBackend(local(data).ensure()[0]).info()] * 3)
+        assert len({getattr(one, "pid", one) for one in results}) == 1, results
+        assert [getattr(one, "release", one) for one in results] == [__version__] * 3
+    finally:
+        older.close()
+
+
+def test_a_runner_in_a_long_step_is_interrupted_in_the_end(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A newer client waits for a step boundary so long and no longer."""
+    monkeypatch.setattr(local_runner, "DRAIN_LIMIT_S", 3.0)
+    reached = tmp_path / "reached"
+    script = f'[ -e {reached} ] || {{ touch {reached}; sleep 600; }}; echo "hi" > out.txt'
+    agents = {"coder": shell_agent(script, role="implementation")}
+    repository = make_repository(tmp_path / "repository")
+    order = request(repository, agents, workflow="quick", options=RunOptions(sandbox="off"))
+    older = RunnerProcess(data, "--release", OLD, program=PROGRAM)
+    try:
+        older.until_ready()
+        task_id = older.backend.submit(order).summary.id
+        wait_for(reached.exists, "the agent to run")
+        transport, started = local(data).ensure()
+        assert started is not None
+        assert started.resumed_tasks == (task_id,)
+        newer = HttpBackend(transport)
+        wait_for(lambda: newer.task(task_id).summary.state.is_final, "the task's end")
+        assert newer.task(task_id).summary.state is TaskState.SUCCEEDED
+    finally:
+        older.close()
+
+
+def test_an_older_client_uses_a_newer_runner(data: Path) -> None:
+    """Nobody is sent back to an older release."""
+    with running(data, "--release", NEW, program=PROGRAM) as newer:
+        transport, started = local(data).ensure()
+        assert started is None
+        assert HttpBackend(transport).info().pid == newer.process.pid
+
+
+def test_why_a_runner_does_not_start_is_said(data: Path) -> None:
+    """With the words of the runner's own log, and where that is."""
+    (data / "VERSION").write_text("7\n")
+    with pytest.raises(EnvironmentProblemError) as caught:
+        local(data).ensure()
+    assert "layout 7 of a newer release" in str(caught.value)
+    assert "runner.log" in caught.value.hint
+    assert processes_naming(str(data)) == []
+
+
+def test_a_lock_that_a_stranger_holds_is_no_runner(data: Path) -> None:
+    """Held, but nobody answers: said, instead of waiting for ever."""
+    stranger = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            HOLD_LOCK,
+            str(data / "lock"),
+        ],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    assert stranger.stdout is not None
+    try:
+        assert stranger.stdout.readline() == b"held\n"
+        with pytest.raises(EnvironmentProblemError, match="owned by"):
+            local(data).ensure()
+    finally:
+        stranger.communicate(timeout=DEADLINE_S)
+
+
+def test_a_client_whose_runner_has_left_finds_the_next_one(data: Path) -> None:
+    """Between two requests the runner may end when idle, or make room."""
+    runner = local(data)
+    backend = HttpBackend(runner.ensure()[0], lambda: runner.ensure()[0])
+    first = backend.info().pid
+    end(first)
+    assert backend.info().pid != first
