@@ -15,7 +15,7 @@ from ai_orchestrator.cli.app import place_of, services_of, settings_of
 from ai_orchestrator.cli.terminal import clean_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     import click
     from click.shell_completion import CompletionItem
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from ai_orchestrator.model.backend import Backend
 
 TASKS_OFFERED = 100
+DEMO_AGENTS = ("claude", "codex", "gemini", "copilot")
+"""As `services.demo_configuration.MODELS`; a test holds them equal, importing it would be slow."""
 
 
 def complete_task(
@@ -85,17 +87,24 @@ def complete_agents(
         listings = services_of(ctx).list_workflows(place_of(_config_file(ctx)))
     except OrchestratorError:
         return []
-    before, comma, _ = incomplete.rpartition(",")
     agents = {name: spec for item in listings for name, spec in item.spec.agents.items()}
+    return _next_of_list(incomplete, {name: spec.description for name, spec in agents.items()})
+
+
+def complete_demo_agents(
+    ctx: click.Context, param: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """The next name of a comma-separated list of those that can play in the demo."""
+    del ctx, param
+    return _next_of_list(incomplete, dict.fromkeys(DEMO_AGENTS, ""))
+
+
+def _next_of_list(incomplete: str, names: Mapping[str, str]) -> list[CompletionItem]:
+    """Names with their help, those left out that stand in the list already."""
+    before, comma, _ = incomplete.rpartition(",")
     chosen = set(before.split(","))
-    return _items(
-        incomplete,
-        (
-            (f"{before}{comma}{name}", spec.description)
-            for name, spec in agents.items()
-            if name not in chosen
-        ),
-    )
+    left = ((f"{before}{comma}{name}", text) for name, text in names.items() if name not in chosen)
+    return _items(incomplete, left)
 
 
 def _asked(ctx: click.Context) -> Backend:

@@ -3,34 +3,62 @@
 # ruff: noqa: PLC0415  # what is slow to import waits until it is called: --help must be quick
 from __future__ import annotations
 
+from typing import TypedDict, Unpack
+
 import click
 
 from ai_orchestrator.cli.app import absolute, services_of, settings_of, tell
+from ai_orchestrator.cli.completing import DEMO_AGENTS, complete_demo_agents
 from ai_orchestrator.cli.interrupts import Interrupts
-from ai_orchestrator.cli.options import json_option, plain_option, verbose_option
+from ai_orchestrator.cli.options import (
+    comma_separated,
+    json_option,
+    plain_option,
+    verbose_option,
+)
+
+
+class DemoFlags(TypedDict):
+    """The parameters of `demo` as Click hands them over."""
+
+    directory: str | None
+    agents: str | None
+    is_plain: bool
+    is_json: bool
+    verbose: int
 
 
 @click.command()
 @click.option("--directory", metavar="DIR", help="Where the repository of the demo is made.")
+@click.option(
+    "--agents",
+    metavar="A,B,C",
+    shell_complete=complete_demo_agents,
+    help="Installed agents that implement, review and refine in place of the built-in one: "
+    f"{', '.join(DEMO_AGENTS)}.",
+)
 @plain_option
 @json_option
 @verbose_option
 @click.pass_context
-def demo(
-    ctx: click.Context, directory: str | None, *, is_plain: bool, is_json: bool, verbose: int
-) -> int:
-    """See a whole task: implement, review, refine, verify. No key, no network, no cost."""
+def demo(ctx: click.Context, /, **flags: Unpack[DemoFlags]) -> int:
+    """See a whole task: implement, review, refine, verify. No key, no network, no cost.
+
+    With --agents your installed agents do the work, and a scripted model answers them.
+    """
     from ai_orchestrator.cli.watching import Watch, accept, say_accepted, watch
 
-    settings = settings_of(ctx, verbose=verbose)
-    ready = services_of(ctx).run_demo(settings, directory=absolute(directory))
+    settings = settings_of(ctx, verbose=flags["verbose"])
+    ready = services_of(ctx).run_demo(
+        settings, directory=absolute(flags["directory"]), agents=comma_separated(flags["agents"])
+    )
     with Interrupts() as interrupts, ready as run:
         for note in run.notes:
             tell(note)
         how = Watch(
-            is_json=is_json,
-            is_plain=is_plain,
-            is_verbose=verbose > 0,
+            is_json=flags["is_json"],
+            is_plain=flags["is_plain"],
+            is_verbose=flags["verbose"] > 0,
             is_leaving_when_it_waits=False,
             is_owner=True,
             data_dir=run.backend.info().data_directory,

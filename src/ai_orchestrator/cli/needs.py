@@ -288,10 +288,11 @@ class Services(Protocol):
         ...
 
     def run_demo(
-        self, settings: CliSettings, *, directory: Path | None
+        self, settings: CliSettings, *, directory: Path | None, agents: Sequence[str]
     ) -> AbstractContextManager[DemoRun]:
         """A small repository with a fault, and a scripted model to mend it: no key, no network.
 
-        `directory` None: a new one under TMPDIR, kept for looking at.
+        `directory` None: a new one under TMPDIR, kept for looking at. `agents`: the installed ones
+        that do the work; none: the built-in one. Raises `BadInputError` for an unknown one.
         """
         ...

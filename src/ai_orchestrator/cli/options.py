@@ -10,6 +10,19 @@ SEVERITIES = ("low", "medium", "high", "critical")
 """As `model.review.Severity`; a test holds them equal, importing it would slow `--help`."""
 SANDBOX_MODES = ("required", "best-effort", "off")
 
+
+def comma_separated(listed: str | None) -> tuple[str, ...]:
+    """The names of `--agents A,B`, each once; none where the option was not given."""
+    if listed is None:
+        return ()
+    names = tuple(name.strip() for name in listed.split(","))
+    if not all(names):
+        raise click.BadParameter(
+            f"{listed!r} has an empty name. Write: --agents claude,codex", param_hint="--agents"
+        )
+    return tuple(dict.fromkeys(names))
+
+
 json_option = click.option(
     "--json", "is_json", is_flag=True, help="Print JSON for programs, one document per line."
 )

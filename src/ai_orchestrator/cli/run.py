@@ -23,6 +23,7 @@ from ai_orchestrator.cli.interrupts import Interrupts
 from ai_orchestrator.cli.options import (
     SANDBOX_MODES,
     SEVERITIES,
+    comma_separated,
     config_option,
     json_option,
     no_wait_option,
@@ -184,7 +185,7 @@ def _options(flags: RunFlags) -> RunOptions:
 
     return RunOptions(
         max_iterations=flags["max_iterations"],
-        only_agents=_names(flags["agents"]),
+        only_agents=comma_separated(flags["agents"]),
         sandbox=flags["sandbox"],
         allow_red_base=flags["allow_red_base"],
         allow_unverified=flags["allow_unverified"],
@@ -193,17 +194,6 @@ def _options(flags: RunFlags) -> RunOptions:
         max_tokens=flags["max_tokens"],
         model=flags["model"],
     )
-
-
-def _names(listed: str | None) -> tuple[str, ...]:
-    if listed is None:
-        return ()
-    names = tuple(name.strip() for name in listed.split(","))
-    if not all(names):
-        raise click.BadParameter(
-            f"{listed!r} has an empty name. Write: --agents claude,codex", param_hint="--agents"
-        )
-    return tuple(dict.fromkeys(names))
 
 
 def _show_plan(ctx: click.Context, request: TaskRequest, *, is_json: bool) -> int:

@@ -2,25 +2,48 @@
 
 from __future__ import annotations
 
-from ai_orchestrator.base.errors import BadInputError
+from ai_orchestrator.base.errors import BadInputError, EnvironmentProblemError
+from ai_orchestrator.config.agents_found import find_program
+from ai_orchestrator.config.environment import Environment
 from ai_orchestrator.workflows.load import built_in_text
 
-_VENDORS = ("claude", "codex", "gemini", "copilot")
-_ROLES = ("implementation", "review", "refinement")
+MODELS = {
+    "claude": "claude-sonnet-4-5",
+    "codex": "gpt-5.5",
+    "gemini": "gemini-2.5-flash",
+    "copilot": "scripted-1",
+}
+"""The agents that can play in the demo, and the model that each of them has to know."""
+_ROLES = ("implementation", "review", "refinement", "suggestions")
 _KEY = "scripted-no-key"
+
+
+def check_agents(agents: tuple[str, ...], environment: Environment) -> None:
+    """Nothing, where all of them can play: nobody steps in for one that was named.
+
+    Raises `BadInputError` for those that the demo has no part for, `EnvironmentProblemError` for
+    those that are not installed.
+    """
+    unknown = [name for name in agents if name not in MODELS]
+    if unknown:
+        raise BadInputError(
+            f"--agents: the demo has no part for {', '.join(unknown)}.",
+            hint=f"Known: {', '.join(MODELS)}.",
+        )
+    missing = [name for name in agents if find_program(name, environment) is None]
+    if missing:
+        raise EnvironmentProblemError(
+            f"--agents: {', '.join(missing)} is not on the PATH.",
+            hint="Install it, or leave it out: without --agents the demo needs none.",
+        )
 
 
 def demo_document(url: str, agents: tuple[str, ...]) -> str:
     """The built-in document with the demo's agents in place of the built-in ones.
 
-    Without agents the built-in one plays all parts; else the named ones take the parts in turn.
+    Without agents the built-in one plays all parts. Else the first implements, the second reviews
+    and the third refines; where there are fewer, the first takes what is left.
     """
-    unknown = [name for name in agents if name not in _VENDORS]
-    if unknown:
-        raise BadInputError(
-            f"--agents: the demo has no part for {', '.join(unknown)}.",
-            hint=f"Known: {', '.join(_VENDORS)}.",
-        )
     document = built_in_text()
     start = document.index("\nagents:\n") + 1
     end = document.index("\nworkflows:\n", start) + 1
@@ -34,19 +57,9 @@ def _agents(url: str, agents: tuple[str, ...]) -> str:
             f"    options:\n      url: {url}/v1\n      api: openai\n\n"
         )
     lines = ["agents:"]
-    for index, role in enumerate(_ROLES):
-        name = agents[index % len(agents)]
-        lines += [f"  {role}:", f"    driver: {name}", f"    role: {role}"]
-        lines += [f"    model: {_MODELS[name]}"]
+    for name, role in zip(agents, _ROLES, strict=False):
+        lines += [f"  {name}:", f"    role: {role}", f"    model: {MODELS[name]}"]
     return "\n".join(lines) + "\n\n"
-
-
-_MODELS = {
-    "claude": "claude-sonnet-4-5",
-    "codex": "gpt-5.5",
-    "gemini": "gemini-2.5-flash",
-    "copilot": "scripted-1",
-}
 
 
 def vendor_variables(url: str) -> dict[str, str]:

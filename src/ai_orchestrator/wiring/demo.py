@@ -23,7 +23,11 @@ from ai_orchestrator.model.task import RepositorySource, TaskRequest
 from ai_orchestrator.scripted.demo import DEMO_TASK, copy_demo_repository
 from ai_orchestrator.scripted.scenario_file import find_scenario, load_scenario
 from ai_orchestrator.scripted.server import ScriptedServer
-from ai_orchestrator.services.demo_configuration import demo_document, vendor_variables
+from ai_orchestrator.services.demo_configuration import (
+    check_agents,
+    demo_document,
+    vendor_variables,
+)
 from ai_orchestrator.workspace.start import make_repository
 
 SCENARIO = "demo"
@@ -45,7 +49,12 @@ def demo(
     """Everything the demo needs, in a directory that is kept for looking at.
 
     With `agents` those programs play the parts, against the scripted model; they must be installed.
+
+    The directory lies below TMPDIR where nobody names another. That is no hindrance: Codex refuses
+    its own sandbox there, which is off inside ours, and in ours no agent sees the host's TMPDIR or
+    HOME. A program that is installed in one of them is shown at a place of its own.
     """
+    check_agents(agents, environment)
     root = _directory(cwd, directory)
     repository, data_dir = root / "repository", root / "data"
     copy_demo_repository(repository)

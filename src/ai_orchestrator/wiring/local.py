@@ -298,7 +298,7 @@ class LocalServices:
 
     @contextmanager
     def run_demo(
-        self, settings: Settings, *, directory: Path | None, agents: Sequence[str] = ()
+        self, settings: Settings, *, directory: Path | None, agents: Sequence[str]
     ) -> Iterator[DemoRun]:
         """A small repository with a task, and a scripted model to do it: no key, no network."""
         from ai_orchestrator.wiring.demo import demo

@@ -447,6 +447,7 @@ class MemoryServices:
     checks: tuple[MemoryCheck, ...] = (MemoryCheck("git", "ok", "git 2.43"),)
     agents: tuple[Agent, ...] = (Agent(), LOST_AGENT)
     the_plan: MemoryPlan = field(default_factory=MemoryPlan)
+    demo_agents: tuple[str, ...] | None = None
 
     def open_backend(self, settings: CliSettings) -> Backend:
         self.asked.append("open_backend")
@@ -516,8 +517,11 @@ class MemoryServices:
         return Path("/home/ann/data/repos/x.git")
 
     @contextmanager
-    def run_demo(self, settings: CliSettings, *, directory: Path | None) -> Iterator[Demo]:
+    def run_demo(
+        self, settings: CliSettings, *, directory: Path | None, agents: Sequence[str]
+    ) -> Iterator[Demo]:
         self.settings = settings
+        self.demo_agents = tuple(agents)
         source = RepositorySource(path="/tmp/demo")
         yield Demo(self.backend, TaskRequest("mend it", source, CONFIG))
         self.backend.close()

@@ -238,6 +238,19 @@ def test_demo_shows_a_whole_task(world: World) -> None:
     assert world.backend.is_closed
 
 
+@pytest.mark.parametrize(
+    ("words", "agents"),
+    [((), ()), (("--agents", "claude, codex"), ("claude", "codex"))],
+    ids=["built-in", "named"],
+)
+def test_demo_is_played_by_whom_one_names(
+    world: World, words: tuple[str, ...], agents: tuple[str, ...]
+) -> None:
+    """Without a word, by the built-in agent."""
+    assert world.type("demo", *words).code == 0
+    assert world.services.demo_agents == agents
+
+
 def test_demo_that_fails_exits_like_its_task(world: World) -> None:
     """It does not pretend."""
     world.backend.rounds = [Round(story(), task_view(TaskState.FAILED, OutcomeCode.AGENT_FAILED))]

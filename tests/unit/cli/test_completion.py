@@ -8,7 +8,9 @@ from tests.unit.cli.memory import SHORT, TASK, World
 
 from ai_orchestrator.base.errors import UnreachableError
 from ai_orchestrator.cli.app import App
+from ai_orchestrator.cli.completing import DEMO_AGENTS
 from ai_orchestrator.cli.main import cli
+from ai_orchestrator.services.demo_configuration import MODELS
 
 
 def offered(world: World, *words: str, incomplete: str = "") -> list[str]:
@@ -60,6 +62,16 @@ def test_workflows_and_agents_are_offered(world: World) -> None:
     assert offered(world, "run", "--agents") == ["claude"]
     assert offered(world, "run", "--agents", incomplete="claude,") == []
     assert offered(world, "run", "--agents", incomplete="x,cl") == ["x,claude"]
+
+
+def test_agents_of_the_demo_are_offered(world: World) -> None:
+    """Those that its scripted model can answer, whatever is configured."""
+    assert set(DEMO_AGENTS) == set(MODELS)
+    assert offered(world, "demo", "--agents") == list(DEMO_AGENTS)
+    assert offered(world, "demo", "--agents", incomplete="claude,co") == [
+        "claude,codex",
+        "claude,copilot",
+    ]
 
 
 def test_completion_never_starts_a_runner(world: World) -> None:
