@@ -203,7 +203,7 @@ class LocalServices:
         from ai_orchestrator.workspace.layout import DataLayout
 
         layout = DataLayout(Path(backend.info().data_directory))
-        repository = layout.attempt(task_id, 1).repository
+        repository = layout.attempt(task_id, 1).repository  # all attempts share it
         return repository if repository.is_dir() else None
 
     # -- configuration

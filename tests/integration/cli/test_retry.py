@@ -5,6 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.support.commands import Person
+from tests.support.repository import git
+
+from ai_orchestrator.model.ids import final_ref
 
 DOCUMENT = {
     "settings": {"default_workflow": "quick"},
@@ -13,7 +16,10 @@ DOCUMENT = {
 
 
 def test_retry_takes_the_key_that_the_first_run_lacked(person: Person, repository: Path) -> None:
-    """The person sets the variable and types what the failed run told them."""
+    """The person sets the variable and types what the failed run told them.
+
+    The result names the repository that holds the commits of this attempt.
+    """
     person.has_agent('test "$WORK_KEY" = right && echo done > out.txt', **DOCUMENT)
     first = person.types("run", "Do it", "--json", cwd=repository)
     assert first.code == 1, first.err
@@ -21,4 +27,7 @@ def test_retry_takes_the_key_that_the_first_run_lacked(person: Person, repositor
     task = first.json_lines[-1]["task"]
     second = person.types("tasks", "retry", task, "--watch", "--json")
     assert second.code == 0, second.out
-    assert second.json_lines[-1]["task_attempt"] == 2
+    result = second.json_lines[-1]
+    assert result["task_attempt"] == 2
+    refs = git(Path(result["repository"]), "for-each-ref", "--format=%(refname)")
+    assert final_ref(task, 2) in refs.splitlines()
