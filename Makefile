@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 ROUNDS ?= 50
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help setup demo test check bench test-agents test-fault agents lock docs clean
+.PHONY: help setup demo test check bench test-agents test-fault agents lock docs picture clean
 
 help: ## Says what each command does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +52,9 @@ docs: $(STAMP) ## Writes the reference pages that are made from the code
 	@$(BIN)/python -m ai_orchestrator.cli.reference > docs/reference/cli.md
 	@$(BIN)/python -m ai_orchestrator.cli.reference exit-codes > docs/reference/exit-codes.md
 	@$(BIN)/python -m ai_orchestrator.workflows.reference docs/reference/configuration.md docs/reference/workflows.md
+
+picture: $(STAMP) ## Draws docs/demo.svg from a real run of the demo
+	@$(BIN)/python tools/draw_demo.py
 
 lock: $(STAMP) ## Resolves the dependencies anew, with hashes and without registry addresses
 	@$(BIN)/uv pip compile -q --generate-hashes --no-emit-index-url --no-annotate --no-header --python-version 3.11 pyproject.toml -o requirements/product.txt
