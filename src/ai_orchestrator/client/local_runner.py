@@ -87,22 +87,26 @@ class LocalRunner:
         """Has a runner of an older release leave: at a step boundary, or interrupted in the end."""
         with contextlib.suppress(UnreachableError):  # it is leaving already
             HttpBackend(self.transport()).drain()
-        if self._wait_until_free(DRAIN_LIMIT_S):
+        if self._wait_until_gone(info.pid, DRAIN_LIMIT_S):
             return
         with contextlib.suppress(ProcessLookupError):
             os.kill(info.pid, signal.SIGTERM)  # in a drain: at once
-        if not self._wait_until_free(DRAIN_LIMIT_S):
+        if not self._wait_until_gone(info.pid, DRAIN_LIMIT_S):
             raise EnvironmentProblemError(
                 f"runner {info.pid} of release {info.release} does not give up {self.data_dir}.",
                 hint=f"Stop it by `kill {info.pid}` and try again; nothing finished is lost.",
             )
 
-    def _wait_until_free(self, limit_s: float) -> bool:
+    def _wait_until_gone(self, pid: int, limit_s: float) -> bool:
+        """Nobody holds the lock any more, or already somebody else."""
         deadline = _CLOCK.monotonic_s() + limit_s
         while _CLOCK.monotonic_s() < deadline:
             held = acquire(self.data_dir / "lock")
             if held is not None:
                 held.release()
+                return True
+            info = holder(self.data_dir / "lock")
+            if info is not None and info.get("pid") not in (None, pid):
                 return True
             time.sleep(_POLL_S)
         return False
