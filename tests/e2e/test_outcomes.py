@@ -68,6 +68,9 @@ NEW_FAILURE = "import unittest\nclass T(unittest.TestCase):\n  def test_$$(self)
 
 SCENARIOS = {
     "approved-verified": Scenario(OutcomeCode.APPROVED_VERIFIED, 0),
+    "approved-verified-by-two-reviewers": Scenario(
+        OutcomeCode.APPROVED_VERIFIED, 0, workflow="thorough"
+    ),
     "verified": Scenario(OutcomeCode.VERIFIED, 0, workflow="quick"),
     "changed-verified": Scenario(OutcomeCode.CHANGED_VERIFIED, 0, workflow="document"),
     "review-delivered": Scenario(
@@ -169,3 +172,15 @@ def test_a_deleted_test_stands_in_the_way_of_success(
     view = runner.until_final(runner.backend.submit(request(repository, agents)).summary.id)
     assert view.summary.state is TaskState.FAILED
     assert any("test_nothing" in entry.finding.claim for entry in view.findings), view.findings
+
+
+def test_reviewers_side_by_side_share_one_ledger(runner: RunnerProcess, repository: Path) -> None:
+    """Both raise the same flaw, each has its say, and neither loses the other's findings."""
+    security = ASK_FOR_MORE.replace("it says too little", "a secret is printed")
+    both = f'case "$prompt" in "Step: security-review"*) {security};; *) {ASK_FOR_MORE};; esac'
+    agents = {"coder": coder(WRITE), "judge": judge(both)}
+    order = request(repository, agents, workflow="thorough")
+    view = runner.until_final(runner.backend.submit(order).summary.id)
+    claims = {entry.finding.claim for entry in view.findings}
+    assert claims == {"it says too little", "a secret is printed"}
+    assert view.summary.outcome is OutcomeCode.STALLED, view.summary.reason

@@ -33,7 +33,7 @@ from ai_orchestrator.workflows.agent_answer import Answer, judge, load_answer, s
 from ai_orchestrator.workflows.agent_run import AgentRun, Beginning
 from ai_orchestrator.workflows.attempt_log import event_for
 from ai_orchestrator.workflows.ports import TaskTree
-from ai_orchestrator.workflows.progress import Progress, conversation_key, ledger_after
+from ai_orchestrator.workflows.progress import Progress, conversation_key, ledger_after, part_of
 from ai_orchestrator.workflows.prompt_inputs import Places, PromptMaker
 from ai_orchestrator.workflows.retry import MAX_INTERRUPTIONS, Again, after_attempts
 from ai_orchestrator.workflows.step_records import commit_message, finding_events, finishing_events
@@ -52,6 +52,8 @@ class AgentStepOrder:
     step: AgentStep
     iteration: int
     extra_env: dict[str, str]
+    is_alone: bool = True
+    """Not one of a group, whose ledger is written once for all of them."""
 
     def key(self, attempt: int) -> StepKey:
         """The key of one of its attempts."""
@@ -61,8 +63,14 @@ class AgentStepOrder:
     def paths(self, key: StepKey) -> AttemptPaths:
         """The attempt's directories."""
         return self.tree.attempt_paths(
-            key.tree, role=self.step.role, agent=self.step.agent, account=self.step.account
+            key.tree, role=part_of(self.step), agent=self.step.agent, account=self.step.account
         )
+
+    @property
+    def may_write(self) -> bool:
+        """The agent could change the tree: only the sandbox makes it read-only for sure."""
+        is_inside = self.world.enclosure.is_sandboxed(self.facts.spec.sandbox)
+        return self.step.permission == "write" or not is_inside
 
     def run(self, paths: AttemptPaths) -> AgentRun:
         """The attempt's conversation with its agent."""
@@ -182,7 +190,8 @@ async def _attempt(order: AgentStepOrder, views: Sequence[StepView]) -> StepDone
     order.world.point("attempt.started", key.tree)
     paths = order.paths(key)
     run = order.run(paths)
-    order.world.positions.known.pop(order.facts.task_id, None)
+    if order.may_write:
+        order.world.positions.disturb(order.facts.task_id)
     try:
         answer, view = await run.ask(key, view, beginning, remaining_s=order.remaining_s)
     except EnvironmentProblemError as problem:
@@ -203,15 +212,31 @@ async def _beginning(order: AgentStepOrder, views: Sequence[StepView]) -> Beginn
     if last is not None and last.session is not None:
         left = await tree.find(f"{order.key(last.attempt).ref}-interrupted", progress.head)
         if left is not None and await tree.is_at(left.commit):
-            await tree.lend_git(progress.head)
+            await _lend_git(order)
             return Beginning("resumed", last.session, "its tree is as it was left")
-    if order.world.positions.known.get(order.facts.task_id) != progress.head:
-        await tree.start_from(progress.head)
-    await tree.lend_git(progress.head)
+    await _put_in_place(order)
     session = progress.sessions.get(conversation_key(order.step))
     if last is not None:
         return Beginning("restarted", session, "from the last finished commit")
     return Beginning("continued" if session else "fresh", session, "")
+
+
+async def _put_in_place(order: AgentStepOrder) -> None:
+    """The tree equals the head and has a fresh `.git`; reviewers side by side do it once."""
+    positions, task_id, head = order.world.positions, order.facts.task_id, order.progress.head
+    async with positions.lock(task_id):
+        if positions.known.get(task_id) != head:
+            await order.tree.start_from(head)
+            positions.known[task_id] = head
+    await _lend_git(order)
+
+
+async def _lend_git(order: AgentStepOrder) -> None:
+    positions, task_id, head = order.world.positions, order.facts.task_id, order.progress.head
+    async with positions.lock(task_id):
+        if positions.lent.get(task_id) != head:
+            await order.tree.lend_git(head)
+            positions.lent[task_id] = head
 
 
 def _new_view(order: AgentStepOrder, key: StepKey, beginning: Beginning) -> StepView:
@@ -271,7 +296,7 @@ async def _conclude(
 async def _save_ledger(order: AgentStepOrder, key: StepKey, done: StepDone) -> None:
     before = order.progress.ledger
     changed = changed_entries(before, ledger_after(before, order.step, done))
-    if changed:
+    if changed and order.is_alone:
         await order.world.records.save_ledger(
             order.facts.task_id, order.facts.task_attempt, changed, finding_events(key, changed)
         )

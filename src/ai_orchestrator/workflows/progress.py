@@ -76,9 +76,17 @@ def begin(prepared: Prepared) -> Progress:
     )
 
 
+def part_of(step: AgentStep) -> str:
+    """Whose part the step plays: the implementer's, or that of one kind of reviewer.
+
+    Reviewers that run side by side must not share a conversation.
+    """
+    return "implementer" if step.role == "implementer" else step.task.replace("_", "-")
+
+
 def conversation_key(step: AgentStep) -> str:
-    """One conversation per role, agent and account."""
-    return f"{step.role}/{step.agent}/{step.account or ''}"
+    """One conversation per part, agent and account."""
+    return f"{part_of(step)}/{step.agent}/{step.account or ''}"
 
 
 def after_step(progress: Progress, step: AgentStep | ScriptStep, done: StepDone) -> Progress:

@@ -18,6 +18,7 @@ from ai_orchestrator.model.task import RepositorySource
 from ai_orchestrator.model.workflow import AgentStep, ParallelStep, ScriptStep
 from ai_orchestrator.workflows.agent_step import AgentStepOrder, run_agent_step
 from ai_orchestrator.workflows.check_step import CheckOrder, check_head
+from ai_orchestrator.workflows.group_ledger import GroupLedger, save_group_ledger
 from ai_orchestrator.workflows.plan import Check, Finish, Run, next_move
 from ai_orchestrator.workflows.ports import DurableContext, TaskTree
 from ai_orchestrator.workflows.prepare_step import prepare_task
@@ -111,7 +112,7 @@ async def _run_step(
         *(
             context.step(
                 f"{step.path}/i{move.iteration}",
-                partial(_act, world, facts, progress, step, move.iteration, prepared),
+                partial(_act, world, facts, progress, step, move, prepared),
                 StepDone,
                 is_preemptible=True,
             )
@@ -119,10 +120,15 @@ async def _run_step(
         ),
         return_exceptions=True,
     )
+    before = progress.ledger
     for step, done in zip(steps, dones, strict=True):
         if isinstance(done, BaseException):
             raise done
         progress = after_step(progress, step, done)
+    if isinstance(move.step, ParallelStep):
+        ledger = GroupLedger(move.step.path, move.iteration, before, progress.ledger)
+        name = f"ledger/{move.step.path}/i{move.iteration}"
+        await context.step(name, partial(save_group_ledger, world, facts, ledger), int)
     return progress
 
 
@@ -131,7 +137,7 @@ async def _act(
     facts: TaskFacts,
     progress: Progress,
     step: AgentStep | ScriptStep,
-    iteration: int,
+    move: Run,
     prepared: Prepared,
 ) -> StepDone:
     tree = await open_tree(world, facts)
@@ -140,10 +146,19 @@ async def _act(
         extra_env["PORT"] = str(prepared.ports[0])
     if isinstance(step, ScriptStep):
         return await run_script_step(
-            ScriptStepOrder(world, facts, tree, progress, step, iteration, extra_env)
+            ScriptStepOrder(world, facts, tree, progress, step, move.iteration, extra_env)
         )
     return await run_agent_step(
-        AgentStepOrder(world, facts, tree, progress, step, iteration, extra_env)
+        AgentStepOrder(
+            world,
+            facts,
+            tree,
+            progress,
+            step,
+            move.iteration,
+            extra_env,
+            is_alone=not isinstance(move.step, ParallelStep),
+        )
     )
 
 
@@ -193,7 +208,7 @@ async def give_back(
     What cannot be freed changes no outcome: it is logged and left to the garbage collection.
     """
     world.open_trees.pop(workflow_id(task_id, task_attempt), None)
-    world.positions.known.pop(task_id, None)
+    world.positions.forget(task_id)
     try:
         await world.trees.close_tree(task_id, task_attempt, source)
     except OrchestratorError as error:

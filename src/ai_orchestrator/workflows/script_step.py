@@ -61,7 +61,7 @@ async def run_script_step(order: ScriptStepOrder) -> StepDone:
         view, facts.task_id, facts.task_attempt, event_for(key, "started", started)
     )
     await order.tree.start_from(order.progress.head)
-    order.world.positions.known.pop(facts.task_id, None)
+    order.world.positions.disturb(facts.task_id)
     completed = await _run(order, key)
     return await _conclude(order, key, view, completed)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -47,12 +48,30 @@ class TaskArchive(Protocol):
 
 @dataclass(slots=True)
 class TreePositions:
-    """Which commit each task attempt's tree is known to equal; only a hint of this process.
+    """Where the trees of running tasks are known to stand; only a hint of this process, by task.
 
     Saves a look at every file between two steps. Empty after a start, which is the safe answer.
     """
 
     known: dict[str, str] = field(default_factory=dict)
+    """The commit that the tree equals."""
+    lent: dict[str, str] = field(default_factory=dict)
+    """The commit at which the agent's `.git` is fresh."""
+    _locks: dict[str, asyncio.Lock] = field(default_factory=dict)
+
+    def lock(self, task_id: str) -> asyncio.Lock:
+        """Held while a tree is put in place: reviewers side by side share one."""
+        return self._locks.setdefault(task_id, asyncio.Lock())
+
+    def disturb(self, task_id: str) -> None:
+        """Somebody may write into the tree from now on."""
+        self.known.pop(task_id, None)
+        self.lent.pop(task_id, None)
+
+    def forget(self, task_id: str) -> None:
+        """The task attempt is over."""
+        self.disturb(task_id)
+        self._locks.pop(task_id, None)
 
 
 @dataclass(frozen=True, slots=True)
