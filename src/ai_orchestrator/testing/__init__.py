@@ -1,1 +1,0 @@
-"""Shipped aids for tests: manual clock, contract suites, in-memory adapters."""
