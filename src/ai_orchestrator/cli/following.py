@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 from ai_orchestrator.cli.interrupts import DetachRequestedError
 from ai_orchestrator.cli.lines import Line, Span, line
-from ai_orchestrator.model.states import ExitCode, TaskState, exit_code
+from ai_orchestrator.model.states import ExitCode, exit_code
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,17 +20,9 @@ if TYPE_CHECKING:
     from ai_orchestrator.cli.interrupts import Interrupts
     from ai_orchestrator.model.backend import Backend
     from ai_orchestrator.model.events import Event
+    from ai_orchestrator.model.states import TaskState
     from ai_orchestrator.model.task import TaskView
 
-WAITING = frozenset(
-    {
-        TaskState.WAITING_APPROVAL,
-        TaskState.WAITING_ANSWER,
-        TaskState.WAITING_QUOTA,
-        TaskState.WAITING_BUDGET,
-        TaskState.PAUSED,
-    }
-)
 WAIT_POLL_S = 2.0
 REOPEN_S = 0.2
 """Pause before a stream that broke off is opened again; a guess."""
@@ -74,8 +66,6 @@ class Ending:
             return ExitCode.SUCCESS
         if self.kind == "cancelling":
             return ExitCode.CANCELLED
-        if self.view.summary.state is TaskState.PAUSED:
-            return ExitCode.WAITS_FOR_PERSON
         return exit_code(self.view.summary.state, self.view.summary.outcome)
 
 
@@ -126,7 +116,7 @@ class Follower:
         state = view.summary.state
         if state.is_final:
             return Ending(view, "final") if self._is_told(view) else None
-        if state not in WAITING:
+        if not state.is_waiting:
             self._waits_in = None
             self._manners.sleep(REOPEN_S)
             return None

@@ -184,7 +184,7 @@ def exit_codes_page() -> str:
 
 def _states() -> Iterator[str]:
     others = [TaskState.SUCCEEDED, TaskState.CANCELLED]
-    waiting = [state for state in TaskState if state.value.startswith("waiting")]
+    waiting = [state for state in TaskState if state.is_waiting]
     for state in others:
         yield f"| {state} | any | {exit_code(state, None)} |"
     for state in waiting:

@@ -31,12 +31,12 @@ from ai_orchestrator.cli.presenters import (
     PlainPresenter,
     live_console,
 )
-from ai_orchestrator.cli.result import run_result
 from ai_orchestrator.cli.summary import ending as ending_lines
 from ai_orchestrator.cli.summary import next_words
 from ai_orchestrator.cli.terminal import clean_line
 from ai_orchestrator.cli.timeline import Timeline
 from ai_orchestrator.model.ids import short_id
+from ai_orchestrator.model.result import run_result
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -25,8 +25,15 @@ class TaskState(StrEnum):
         """Nothing of this task attempt will run any more."""
         return self in _FINAL
 
+    @property
+    def is_waiting(self) -> bool:
+        """Nothing runs until a person, a budget or a quota lets it go on."""
+        return self in _FOR_A_PERSON or self in _FOR_MEANS
+
 
 _FINAL = frozenset({TaskState.SUCCEEDED, TaskState.FAILED, TaskState.CANCELLED})
+_FOR_A_PERSON = frozenset({TaskState.WAITING_APPROVAL, TaskState.WAITING_ANSWER, TaskState.PAUSED})
+_FOR_MEANS = frozenset({TaskState.WAITING_QUOTA, TaskState.WAITING_BUDGET})
 
 
 class OutcomeCode(StrEnum):
@@ -87,9 +94,9 @@ def exit_code(state: TaskState, outcome: OutcomeCode | None) -> int:
         return ExitCode.SUCCESS
     if state is TaskState.CANCELLED:
         return ExitCode.CANCELLED
-    if state in (TaskState.WAITING_APPROVAL, TaskState.WAITING_ANSWER):
+    if state in _FOR_A_PERSON:
         return ExitCode.WAITS_FOR_PERSON
-    if state in (TaskState.WAITING_QUOTA, TaskState.WAITING_BUDGET):
+    if state in _FOR_MEANS:
         return ExitCode.BUDGET
     if outcome is None:
         return ExitCode.INTERNAL

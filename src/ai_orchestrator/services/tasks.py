@@ -108,7 +108,7 @@ class TaskService:
     ) -> AsyncIterator[list[Event]]:
         """Batches of events by rising seq; an empty batch says that nothing came for a while.
 
-        Ends after the last event, with `follow` only once the task is final.
+        Ends after the last event, with `follow` only once the task is final or waits.
         """
         seen = after_seq
         with self.records.subscribe(task_id) as subscription:
@@ -124,7 +124,7 @@ class TaskService:
                     yield batch
                 if len(batch) == READ_LIMIT:
                     continue
-                if not follow or state.is_final:
+                if not follow or state.is_final or state.is_waiting:
                     return
                 if not await subscription.wait(HEARTBEAT_S):
                     yield []

@@ -1,4 +1,7 @@
-"""The last line of `run --json`: what came out of the task, for programs."""
+"""The last line of `run --json`: what came out of the task, for programs.
+
+Made by every command that waits for a task.
+"""
 
 from __future__ import annotations
 
