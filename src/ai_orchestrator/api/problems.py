@@ -9,7 +9,7 @@ import msgspec
 from litestar import Request, Response
 from litestar.exceptions import HTTPException
 
-from ai_orchestrator.base.errors import OrchestratorError, shorten
+from ai_orchestrator.base.errors import BadInputError, InternalError, OrchestratorError, shorten
 from ai_orchestrator.model.task import Problem
 
 log = logging.getLogger(__name__)
@@ -47,7 +47,7 @@ def on_http_error(_request: Request[Any, Any, Any], error: HTTPException) -> Res
             status=error.status_code,
             code="bad-request" if is_client_error else "internal",
             detail=shorten(error.detail),
-            exit_code=2 if is_client_error else 70,
+            exit_code=BadInputError.exit_code if is_client_error else InternalError.exit_code,
         )
     )
 
@@ -61,5 +61,6 @@ def on_unexpected(_request: Request[Any, Any, Any], error: Exception) -> Respons
             status=500,
             code="internal",
             detail=f"{type(error).__name__} in the server; its log has the trace.",
+            exit_code=InternalError.exit_code,
         )
     )

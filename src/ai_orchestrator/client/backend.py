@@ -9,7 +9,7 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 
-from ai_orchestrator.base.errors import UnreachableError
+from ai_orchestrator.base.errors import InternalError, UnreachableError
 from ai_orchestrator.client.errors import RemoteError
 from ai_orchestrator.client.transport import Transport
 from ai_orchestrator.model.events import Event, decode_event
@@ -216,4 +216,10 @@ def _problem(status: int, data: bytes) -> Problem:
         return msgspec.json.decode(data, type=Problem)
     except msgspec.MsgspecError:
         text = data[:500].decode("utf-8", "replace")
-        return Problem(title=f"HTTP {status}", status=status, code="unreadable", detail=text)
+        return Problem(
+            title=f"HTTP {status}",
+            status=status,
+            code="unreadable",
+            exit_code=InternalError.exit_code,
+            detail=text,
+        )

@@ -180,8 +180,9 @@ class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
     title: str
     status: int
     code: str
+    exit_code: int
+    """What a command exits with that met it. Always there: 70 says something, too."""
     detail: str = ""
     hint: str = ""
-    exit_code: int = 70
     errors: tuple[str, ...] = ()
     type: str = "about:blank"
