@@ -48,7 +48,19 @@ def on_http_error(_request: Request[Any, Any, Any], error: HTTPException) -> Res
             code="bad-request" if is_client_error else "internal",
             detail=shorten(error.detail),
             exit_code=BadInputError.exit_code if is_client_error else InternalError.exit_code,
+            errors=_places(error.extra),
         )
+    )
+
+
+def _places(extra: object) -> tuple[str, ...]:
+    """What the framework found wrong and where, a line for each."""
+    if not isinstance(extra, list):
+        return ()
+    return tuple(
+        shorten(": ".join(str(part) for part in (one.get("key"), one.get("message")) if part))
+        for one in extra
+        if isinstance(one, dict)
     )
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from ai_orchestrator.base.errors import NotFoundError
 from ai_orchestrator.model.ids import StepKey, final_ref
-from ai_orchestrator.model.task import Diff, RepositorySource, TaskView
+from ai_orchestrator.model.task import Diff, RepositorySource, StepView, TaskView
 from ai_orchestrator.workspace.task_tree import GitTaskTree
 from ai_orchestrator.workspace.trees import GitTrees
 
@@ -57,9 +57,12 @@ class TaskChanges:
 
     async def logs(self, view: TaskView, step: str | None) -> AsyncIterator[bytes]:
         """The raw output of the agents, each under a line that names its execution."""
-        directory = log_directory(self.logs_directory, view.summary.id, view.summary.task_attempt)
-        paths = await asyncio.to_thread(lambda: sorted(directory.glob("*.log")))
-        wanted = [path for path in paths if step is None or _is_of(path, step)]
+        paths = [
+            log_file(self.logs_directory, _key(view, one))
+            for one in view.steps
+            if step is None or one.step == step
+        ]
+        wanted = await asyncio.to_thread(lambda: [path for path in paths if path.is_file()])
         if not wanted:
             raise NotFoundError(f"task {view.summary.id}: has no agent output{_of(step)} yet.")
         return _files(wanted)
@@ -109,8 +112,9 @@ def _of(step: str | None) -> str:
     return "" if step is None else f" of step {step!r}"
 
 
-def _is_of(path: Path, step: str) -> bool:
-    return path.name.partition(".i")[0] == step.replace("/", ".")
+def _key(view: TaskView, one: StepView) -> StepKey:
+    summary = view.summary
+    return StepKey(summary.id, summary.task_attempt, one.step, one.iteration, one.attempt)
 
 
 async def _chunks(content: bytes) -> AsyncIterator[bytes]:
