@@ -101,6 +101,7 @@ class EndSeen(msgspec.Struct, frozen=True, tag="end"):
 
 ErrorKind = Literal[
     "missing",  # the agent's program is not there
+    "environment",  # the machine lacks something else that the run needs
     "auth",  # the account was refused: final, never retried
     "quota",  # a limit with a reset time
     "overloaded",  # 429 without a reset, 5xx, network: may work later

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -41,7 +42,7 @@ class Answer(msgspec.Struct, frozen=True):
     @staticmethod
     def failed(error: OrchestratorError, usage: Usage) -> Answer:
         """An answer for an agent that could not be run at all."""
-        kind: ErrorKind = "missing" if error.code == "agent-missing" else "crash"
+        kind: ErrorKind = "missing" if error.code == "agent-missing" else "environment"
         result = AgentResult(
             error_kind=kind,
             message=str(error),
@@ -58,14 +59,16 @@ class Answer(msgspec.Struct, frozen=True):
         return Answer(result, usage)
 
 
-async def save_answer(path: Path, answer: Answer) -> None:
-    """Writes the answer so that it is whole or absent, whatever happens."""
-    await asyncio.to_thread(_write_whole, path, msgspec.json.encode(answer))
+async def save_answer(path: Path, answer: Answer, redact: Callable[[str], str]) -> None:
+    """Writes the answer, redacted, so that it is whole or absent, whatever happens."""
+    text = redact(msgspec.json.encode(answer).decode())
+    await asyncio.to_thread(_write_whole, path, text.encode())
 
 
 def _write_whole(path: Path, data: bytes) -> None:
     partial = path.with_suffix(".partial")
-    with partial.open("wb") as file:
+    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())

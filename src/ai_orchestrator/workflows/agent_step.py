@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -20,7 +20,6 @@ from ai_orchestrator.model.agent import Usage
 from ai_orchestrator.model.events import (
     NewEvent,
     QuotaChangedData,
-    StepFinishedData,
     StepStartedData,
 )
 from ai_orchestrator.model.ids import StepKey
@@ -32,6 +31,7 @@ from ai_orchestrator.review.ledger import changed_entries
 from ai_orchestrator.workflows.agent_answer import Answer, judge, load_answer, save_answer
 from ai_orchestrator.workflows.agent_run import AgentRun, Beginning
 from ai_orchestrator.workflows.attempt_log import event_for
+from ai_orchestrator.workflows.interruption import PROCESS_ENDED, STOPPED, close_attempt
 from ai_orchestrator.workflows.ports import TaskTree
 from ai_orchestrator.workflows.progress import Progress, conversation_key, ledger_after, part_of
 from ai_orchestrator.workflows.prompt_inputs import Places, PromptMaker
@@ -96,17 +96,19 @@ class AgentStepOrder:
 
 async def run_agent_step(order: AgentStepOrder) -> StepDone:
     """The step's outcome; at most one attempt of it ever finishes."""
+    waited_after = 0
     while True:
         views = await _views(order)
         done = await _adopted(order, views)
-        if done is None:
+        if done is None or done.attempt == waited_after:
             if _interruptions(views) > MAX_INTERRUPTIONS:
                 return await _give_up(order, views)
             done = await _attempt(order, views)
         again = await _again(order, done)
         if again is None:
-            return done
+            return await _with_all_spend(order, done)
         await _wait(order, again)
+        waited_after = done.attempt
 
 
 async def _views(order: AgentStepOrder) -> list[StepView]:
@@ -126,8 +128,7 @@ async def _adopted(order: AgentStepOrder, views: Sequence[StepView]) -> StepDone
         return None
     last = views[-1]
     if last.outcome in ("succeeded", "failed"):
-        done = await _recorded(order, last.attempt)
-        return None if await _was_followed_up(order, done) else done
+        return await _recorded(order, last.attempt)
     key = order.key(last.attempt)
     answer = await load_answer(_answer_file(order.paths(key)))
     if answer is not None:
@@ -136,47 +137,41 @@ async def _adopted(order: AgentStepOrder, views: Sequence[StepView]) -> StepDone
     return None
 
 
-async def _recorded(order: AgentStepOrder, attempt: int) -> StepDone:
+async def _recorded(order: AgentStepOrder, attempt: int) -> StepDone | None:
     facts = order.facts
     results = await order.world.records.attempt_results(
         facts.task_id, facts.task_attempt, order.step.path, order.iteration
     )
-    return msgspec.json.decode(results[attempt], type=StepDone)
+    raw = results.get(attempt)
+    return None if raw is None else msgspec.json.decode(raw, type=StepDone)
 
 
-async def _was_followed_up(order: AgentStepOrder, done: StepDone) -> bool:
-    """A process that died while it waited to try again had decided so; decide alike."""
-    return done.outcome == "failed" and await _again(order, done) is not None
+async def _with_all_spend(order: AgentStepOrder, done: StepDone) -> StepDone:
+    """What the attempts before this one cost belongs to the step, and to the task's budget."""
+    if done.attempt == 1:
+        return done
+    spent = Usage()
+    for view in await _views(order):
+        spent = spent.plus(view.usage)
+    return msgspec.structs.replace(done, usage=spent)
 
 
 async def _close_cancelled(order: AgentStepOrder, key: StepKey) -> None:
     """The agent has been stopped; what it spent by then stands in its row."""
-    await _close_interrupted(order, key, (await _views(order))[-1], "It was stopped.")
+    await _close_interrupted(order, key, (await _views(order))[-1], STOPPED)
 
 
 async def _close_interrupted(
     order: AgentStepOrder,
     key: StepKey,
     view: StepView,
-    reason: str = "The process that ran it ended.",
+    reason: str = PROCESS_ENDED,
 ) -> None:
     """Keeps the tree as it was left, and the spend, under the interrupted attempt."""
     await order.tree.commit(
         f"{key.ref}-interrupted", order.progress.head, commit_message(key, order.step, view)
     )
-    view = msgspec.structs.replace(
-        view,
-        outcome="interrupted",
-        finished_at=order.world.clock.now(),
-        reason=reason,
-    )
-    finished = StepFinishedData("interrupted", view.reason, usage=view.usage)
-    await order.world.records.finish_attempt(
-        view,
-        order.facts.task_id,
-        order.facts.task_attempt,
-        [event_for(key, "finished", finished)],
-    )
+    await close_attempt(order.world, key, view, reason=reason)
 
 
 async def _attempt(order: AgentStepOrder, views: Sequence[StepView]) -> StepDone:
@@ -200,7 +195,7 @@ async def _attempt(order: AgentStepOrder, views: Sequence[StepView]) -> StepDone
         await asyncio.shield(_close_cancelled(order, key))
         raise
     order.world.point("agent.ended", key.tree)
-    await save_answer(_answer_file(paths), answer)
+    await save_answer(_answer_file(paths), answer, order.world.records.redact)
     order.world.point("answer.saved", key.tree)
     return await _conclude(order, key, view, answer)
 
@@ -333,7 +328,10 @@ async def _settle_tree(
 
 
 async def _again(order: AgentStepOrder, done: StepDone) -> Again | None:
-    """Whether this outcome is to be tried again."""
+    """Whether this outcome is to be tried again, and what is left of the wait until then.
+
+    Decided as of the moment when the attempt ended: who re-enters in mid-wait decides alike.
+    """
     if done.outcome == "succeeded":
         return None
     facts = order.facts
@@ -346,9 +344,12 @@ async def _again(order: AgentStepOrder, done: StepDone) -> Again | None:
         failures,
         done.reset_s,
         retries=_retries(facts.spec, order.step),
-        remaining_s=order.remaining_s,
+        remaining_s=facts.spec.max_duration_s - (done.at - order.progress.started_at),
     )
-    return verdict if isinstance(verdict, Again) else None
+    if not isinstance(verdict, Again):
+        return None
+    elapsed_s = order.world.clock.now().timestamp() - done.at
+    return replace(verdict, delay_s=max(verdict.delay_s - elapsed_s, 0.0))
 
 
 def _retries(spec: WorkflowSpec, step: AgentStep) -> int:

@@ -26,6 +26,7 @@ from ai_orchestrator.review.protection import (
 )
 from ai_orchestrator.workflows.attempt_log import event_for
 from ai_orchestrator.workflows.detection import detect_verifiers
+from ai_orchestrator.workflows.interruption import close_left_open, ending
 from ai_orchestrator.workflows.judging import Judging, judge_commit
 from ai_orchestrator.workflows.ports import TaskTree
 from ai_orchestrator.workflows.progress import Progress, ledger_after_check
@@ -65,6 +66,7 @@ async def check_head(order: CheckOrder) -> Checked:
     if results:
         return msgspec.json.decode(results[max(results)], type=Checked)
     views = await records.attempts(facts.task_id, facts.task_attempt, order.step, order.iteration)
+    await close_left_open(order.world, facts, views)
     key = order.key(len(views) + 1)
     view = StepView(
         step=order.step,
@@ -78,7 +80,8 @@ async def check_head(order: CheckOrder) -> Checked:
     )
     started = event_for(key, "started", StepStartedData(kind="verify"))
     await records.start_attempt(view, facts.task_id, facts.task_attempt, started)
-    checked = await _run(order, key)
+    async with ending(order.world, key, view):
+        checked = await _run(order, key)
     await _record(order, key, view, checked)
     return checked
 

@@ -127,6 +127,7 @@ _OUTCOMES = {
     "limit": OutcomeCode.BOUND,
     "quota": OutcomeCode.BUDGET,
     "missing": OutcomeCode.NO_AGENT,
+    "environment": OutcomeCode.ENVIRONMENT,
 }
 
 

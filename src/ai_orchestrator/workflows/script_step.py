@@ -14,6 +14,7 @@ from ai_orchestrator.model.orders import StepCommit
 from ai_orchestrator.model.task import StepView
 from ai_orchestrator.model.workflow import ScriptStep
 from ai_orchestrator.workflows.attempt_log import event_for
+from ai_orchestrator.workflows.interruption import close_left_open, ending
 from ai_orchestrator.workflows.ports import TaskTree
 from ai_orchestrator.workflows.progress import Progress
 from ai_orchestrator.workflows.step_records import commit_message, finishing_events
@@ -46,6 +47,7 @@ async def run_script_step(order: ScriptStepOrder) -> StepDone:
     if results:
         return msgspec.json.decode(results[max(results)], type=StepDone)
     views = await records.attempts(facts.task_id, facts.task_attempt, step.path, order.iteration)
+    await close_left_open(order.world, facts, views)
     key = StepKey(facts.task_id, facts.task_attempt, step.path, order.iteration, len(views) + 1)
     view = StepView(
         step=step.path,
@@ -60,9 +62,10 @@ async def run_script_step(order: ScriptStepOrder) -> StepDone:
     await records.start_attempt(
         view, facts.task_id, facts.task_attempt, event_for(key, "started", started)
     )
-    await order.tree.start_from(order.progress.head)
-    order.world.positions.disturb(facts.task_id)
-    completed = await _run(order, key)
+    async with ending(order.world, key, view):
+        await order.tree.start_from(order.progress.head)
+        order.world.positions.disturb(facts.task_id)
+        completed = await _run(order, key)
     return await _conclude(order, key, view, completed)
 
 
