@@ -55,8 +55,8 @@ class Person:
             **self.variables,
         }
 
-    def types(self, *words: str, cwd: Path | None = None) -> Typed:
-        """Runs `ai-orchestrator WORDS` to its end."""
+    def types(self, *words: str, cwd: Path | None = None, deadline_s: float = DEADLINE_S) -> Typed:
+        """Runs `ai-orchestrator WORDS` to its end, which must come before the deadline."""
         done = subprocess.run(
             [sys.executable, "-m", "ai_orchestrator.cli", *words],
             cwd=cwd or self.home,
@@ -64,7 +64,7 @@ class Person:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=DEADLINE_S,
+            timeout=deadline_s,
             check=False,
         )
         return Typed(done.returncode, done.stdout, done.stderr)

@@ -24,11 +24,13 @@ from ai_orchestrator.cli.terminal import Terminal, clean, detect_terminal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from contextlib import AbstractContextManager
     from datetime import datetime
 
     from ai_orchestrator.cli.lines import Line
     from ai_orchestrator.cli.needs import Services
     from ai_orchestrator.model.backend import Backend
+    from ai_orchestrator.model.task import ServerInfo
 
 PROGRAM = "ai-orchestrator"
 
@@ -90,6 +92,7 @@ def settings_of(
     config_file: str | None = None,
     in_process: bool = False,
     may_start: bool = True,
+    is_looking: bool = False,
     verbose: int = 0,
 ) -> CliSettings:
     """The global options and those of this command."""
@@ -101,6 +104,7 @@ def settings_of(
         config_file=absolute(config_file),
         in_process=in_process,
         may_start=may_start,
+        is_looking=is_looking,
         verbose=verbose,
     )
 
@@ -117,17 +121,26 @@ def opened_backend(ctx: click.Context, settings: CliSettings | None = None) -> I
     opened_at = app.clock.now()
     backend = app.services().open_backend(settings or settings_of(ctx))
     try:
-        _tell_resumed(ctx, backend, opened_at)
+        _tell_about(ctx, backend.info(), opened_at)
         yield backend
     finally:
         backend.close()
 
 
-def _tell_resumed(ctx: click.Context, backend: Backend, opened_at: datetime) -> None:
-    """Only the command that started the runner says so; those after it would repeat it."""
+def looking_backend(ctx: click.Context) -> AbstractContextManager[Backend]:
+    """A backend for a command that changes nothing: it works without a runner as well."""
+    return opened_backend(ctx, settings_of(ctx, is_looking=True))
+
+
+def _tell_about(ctx: click.Context, info: ServerInfo, opened_at: datetime) -> None:
+    """What there is to know of who answers, and which tasks were resumed.
+
+    Only the command that started the runner says so; those after it would repeat it.
+    """
     from ai_orchestrator.model.ids import short_id
 
-    info = backend.info()
+    if info.note:
+        tell(info.note)
     if not info.resumed_tasks or info.started_at < opened_at:
         return
     shorts = [short_id(task) for task in info.resumed_tasks]

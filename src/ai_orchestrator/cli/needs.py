@@ -208,7 +208,8 @@ class Services(Protocol):
 
         Starts a runner where none runs, unless `settings.may_start` is False: then, with no runner
         there, it raises `UnreachableError`. With `settings.in_process` the runner lives in this
-        process until `close()`.
+        process until `close()`. With `settings.is_looking` the files of the data directory stand in
+        where no runner can be had; `info` of the backend says so then.
         """
         ...
 
@@ -224,8 +225,11 @@ class Services(Protocol):
         """The credentials that a task would be sent with from there."""
         ...
 
-    def plan(self, request: TaskRequest) -> Plan:
-        """What would run. Reads only; runs no agent and no verifier."""
+    def plan(self, request: TaskRequest, data_dir: Path | None) -> Plan:
+        """What would run. Reads only; runs no agent and no verifier.
+
+        `data_dir`: as in `settings.data_dir`; it may hold logins.
+        """
         ...
 
     def check_config(self, place: ConfigPlace) -> Sequence[str]:
@@ -261,8 +265,11 @@ class Services(Protocol):
         """
         ...
 
-    def survey_agents(self, place: ConfigPlace) -> Sequence[AgentStatus]:
-        """The enabled agents of the configuration in its order; asks each for its version."""
+    def survey_agents(self, place: ConfigPlace, data_dir: Path | None) -> Sequence[AgentStatus]:
+        """The enabled agents of the configuration in its order; asks each for its version.
+
+        `data_dir`: as in `settings.data_dir`; it may hold logins.
+        """
         ...
 
     def list_workflows(self, place: ConfigPlace) -> Sequence[WorkflowListing]:

@@ -31,6 +31,8 @@ class CliSettings:
     """The runner lives in this command and ends with it."""
     may_start: bool = True
     """A runner may be started where none runs. False for shell completion, which must be quick."""
+    is_looking: bool = False
+    """The command changes nothing, so files will do where no runner can be had."""
     verbose: int = 0
     """How often `-v` was given."""
 

@@ -14,6 +14,7 @@ from ai_orchestrator.base.errors import BadInputError
 from ai_orchestrator.cli import figures
 from ai_orchestrator.cli.app import (
     absolute,
+    looking_backend,
     opened_backend,
     services_of,
     show,
@@ -62,9 +63,10 @@ def apply(ctx: click.Context, /, **flags: Unpack[ApplyFlags]) -> int:
     does not count as applied: `gc` keeps the task's work.
     """
     mode = _mode(ctx, flags)
-    with opened_backend(ctx) as backend:
-        if flags["patch_file"] is not None:
+    if flags["patch_file"] is not None:
+        with looking_backend(ctx) as backend:
             return _write_patch(backend, flags, flags["patch_file"])
+    with opened_backend(ctx) as backend:
         applied = services_of(ctx).apply_task(
             backend,
             flags["task_id"],

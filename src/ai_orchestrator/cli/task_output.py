@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ai_orchestrator.cli import figures
-from ai_orchestrator.cli.app import opened_backend, show, show_json, terminal_of, write_bytes
+from ai_orchestrator.cli.app import looking_backend, show, show_json, terminal_of, write_bytes
 from ai_orchestrator.cli.lines import Span, line
 from ai_orchestrator.cli.options import json_option, step_option, task_argument
 from ai_orchestrator.cli.terminal import clean_bytes, clean_line
@@ -32,7 +32,7 @@ def logs(ctx: click.Context, task_id: str, step: str | None) -> int:
     On a terminal control characters are left out.
     """
     is_shown = terminal_of(ctx).is_shown
-    with opened_backend(ctx) as backend:
+    with looking_backend(ctx) as backend:
         for chunk in backend.logs(task_id, step=step):
             write_bytes(clean_bytes(chunk) if is_shown else chunk)
     return 0
@@ -51,7 +51,7 @@ def diff(
 
     For a patch to give to git: ai-orchestrator tasks apply TASK --patch FILE.
     """
-    with opened_backend(ctx) as backend:
+    with looking_backend(ctx) as backend:
         changes = backend.diff(task_id, step=step)
         if is_json:
             show_json(changes)
@@ -70,7 +70,7 @@ def diff(
 @click.pass_context
 def files(ctx: click.Context, task_id: str, step: str | None, is_json: bool) -> int:  # noqa: FBT001
     """List the files a task, or one step of it, changed."""
-    with opened_backend(ctx) as backend:
+    with looking_backend(ctx) as backend:
         changes = backend.diff(task_id, step=step)
     if is_json:
         show_json(changes.files)

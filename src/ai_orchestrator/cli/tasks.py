@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import click
 
-from ai_orchestrator.cli.app import app_of, opened_backend, show, show_json
+from ai_orchestrator.cli.app import app_of, looking_backend, opened_backend, show, show_json
 from ai_orchestrator.cli.interrupts import Interrupts
 from ai_orchestrator.cli.lazy import Entry, LazyGroup
 from ai_orchestrator.cli.lines import line
@@ -66,7 +66,7 @@ def list_tasks(ctx: click.Context, limit: int, is_json: bool) -> int:  # noqa: F
     """List tasks, newest first."""
     from ai_orchestrator.cli.summary import listing
 
-    with opened_backend(ctx) as backend:
+    with looking_backend(ctx) as backend:
         summaries = backend.tasks(limit=limit)
     if is_json:
         show_json(summaries)
@@ -86,7 +86,7 @@ def show_task(ctx: click.Context, task_id: str, is_json: bool) -> int:  # noqa: 
     from ai_orchestrator.cli.summary import next_words, whole
     from ai_orchestrator.cli.watching import show_next
 
-    with opened_backend(ctx) as backend:
+    with looking_backend(ctx) as backend:
         view = backend.task(task_id)
     if is_json:
         show_json(view)

@@ -11,7 +11,7 @@ import msgspec
 
 from ai_orchestrator.base.errors import InternalError, UnreachableError
 from ai_orchestrator.client.errors import RemoteError
-from ai_orchestrator.client.transport import Transport
+from ai_orchestrator.client.transport import READ_TIMEOUT_S, Transport
 from ai_orchestrator.model.events import Event, decode_event
 from ai_orchestrator.model.task import (
     Diff,
@@ -27,6 +27,8 @@ T = TypeVar("T")
 API = "/api/v1"
 CHUNK_BYTES = 65_536
 MAX_REVIVALS = 3
+INFO_TIMEOUT_S = 5.0
+"""A hundred times what a server with a hundred running agents takes to say who it is."""
 
 
 class HttpBackend:
@@ -44,8 +46,9 @@ class HttpBackend:
         """Finds or starts the server anew, when it died or made room for a newer one meanwhile."""
 
     def info(self) -> ServerInfo:
-        """Who answers."""
-        return self._get("/info", ServerInfo)
+        """Who answers. A server that is silent is not waited for as long as one that works."""
+        with self._exchange("GET", "/info", None, INFO_TIMEOUT_S) as response:
+            return msgspec.json.decode(response.read(), type=ServerInfo)
 
     def submit(self, request: TaskRequest) -> TaskView:
         """The accepted task."""
@@ -145,16 +148,18 @@ class HttpBackend:
             while chunk := response.read1(CHUNK_BYTES):
                 yield chunk
 
-    def _exchange(self, method: str, path: str, body: bytes | None) -> _Exchange:
+    def _exchange(
+        self, method: str, path: str, body: bytes | None, read_timeout_s: float = READ_TIMEOUT_S
+    ) -> _Exchange:
         """A request that has reached a server; one that nobody has heard is made once more."""
-        exchange = _Exchange(self._transport, method, path, body)
+        exchange = _Exchange(self._transport, method, path, body, read_timeout_s)
         try:
             exchange.connect()
         except UnreachableError:
             if self._revive is None:
                 raise
             self._transport = self._revive()
-            exchange = _Exchange(self._transport, method, path, body)
+            exchange = _Exchange(self._transport, method, path, body, read_timeout_s)
             exchange.connect()
         return exchange
 
@@ -170,12 +175,19 @@ def _step(step: str | None) -> str:
 class _Exchange:
     """One request and its response; errors of the network and of the server become ours."""
 
-    def __init__(self, transport: Transport, method: str, path: str, body: bytes | None) -> None:
+    def __init__(
+        self,
+        transport: Transport,
+        method: str,
+        path: str,
+        body: bytes | None,
+        read_timeout_s: float,
+    ) -> None:
         self._transport = transport
         self._method = method
         self._path = path
         self._body = body
-        self._connection = transport.connect()
+        self._connection = transport.connect(read_timeout_s)
 
     def connect(self) -> None:
         """Nothing was sent when this raises `UnreachableError`."""

@@ -23,6 +23,8 @@ START_LIMIT_S = 30.0
 """Ten times the goal for the first start ever."""
 DRAIN_LIMIT_S = 15.0
 """So long an older runner may take to come to a step boundary before it is told to stop."""
+ANSWER_LIMIT_S = 5.0
+"""So long a runner that holds the lock is given to say that it is there."""
 _POLL_S = 0.01
 _CLOCK = SystemClock()
 _KEPT_VARIABLES = ("HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "XDG_RUNTIME_DIR", "USER", "LOGNAME")
@@ -47,6 +49,15 @@ class LocalRunner:
             return HttpBackend(self.transport()).info()
         except UnreachableError:
             return None
+
+    def answers(self) -> bool:
+        """Somebody answers on the socket, now or in a moment: a runner may be just starting."""
+        deadline = _CLOCK.monotonic_s() + ANSWER_LIMIT_S
+        while self.find() is None:
+            if _CLOCK.monotonic_s() >= deadline:
+                return False
+            time.sleep(_POLL_S)
+        return True
 
     def transport(self) -> UnixTransport:
         """The way to the runner."""

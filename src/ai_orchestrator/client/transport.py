@@ -28,22 +28,23 @@ class Transport(Protocol):
         """The server, for messages."""
         ...
 
-    def connect(self) -> http.client.HTTPConnection:
-        """A fresh connection, not yet opened."""
+    def connect(self, read_timeout_s: float = READ_TIMEOUT_S) -> http.client.HTTPConnection:
+        """A fresh connection, not yet opened; it waits so long for each piece of an answer."""
         ...
 
 
 class _UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path: Path) -> None:
-        super().__init__("localhost", timeout=READ_TIMEOUT_S)
+    def __init__(self, path: Path, read_timeout_s: float) -> None:
+        super().__init__("localhost", timeout=read_timeout_s)
         self._path = path
+        self._read_timeout_s = read_timeout_s
 
     def connect(self) -> None:
         """Connects to the socket instead of to a host."""
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.settimeout(CONNECT_TIMEOUT_S)
         self.sock.connect(str(self._path))
-        self.sock.settimeout(READ_TIMEOUT_S)
+        self.sock.settimeout(self._read_timeout_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +58,9 @@ class UnixTransport:
         """The socket's path."""
         return str(self.path)
 
-    def connect(self) -> http.client.HTTPConnection:
+    def connect(self, read_timeout_s: float = READ_TIMEOUT_S) -> http.client.HTTPConnection:
         """A connection to the socket."""
-        return _UnixConnection(self.path)
+        return _UnixConnection(self.path, read_timeout_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,7 @@ class TcpTransport:
         """The URL."""
         return self.url
 
-    def connect(self) -> http.client.HTTPConnection:
+    def connect(self, read_timeout_s: float = READ_TIMEOUT_S) -> http.client.HTTPConnection:
         """A connection to the host."""
         parts = urlsplit(self.url)
         if parts.hostname is None or parts.scheme not in ("http", "https"):
@@ -82,5 +83,5 @@ class TcpTransport:
                 hint="Write it like http://127.0.0.1:5001.",
             )
         if parts.scheme == "https":
-            return http.client.HTTPSConnection(parts.hostname, parts.port, timeout=READ_TIMEOUT_S)
-        return http.client.HTTPConnection(parts.hostname, parts.port, timeout=READ_TIMEOUT_S)
+            return http.client.HTTPSConnection(parts.hostname, parts.port, timeout=read_timeout_s)
+        return http.client.HTTPConnection(parts.hostname, parts.port, timeout=read_timeout_s)

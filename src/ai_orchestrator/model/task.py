@@ -162,7 +162,10 @@ class ServerInfo(msgspec.Struct, frozen=True):
     unfinished_tasks: int
     resumed_tasks: tuple[str, ...] = ()
     """Tasks taken up again when this server started."""
-    role: Literal["runner", "serve"] = "runner"
+    role: Literal["runner", "read-only"] = "runner"
+    """read-only: no runner could be had, and the files were looked at in its place."""
+    note: str = ""
+    """What a person should know about the answers; empty when nothing."""
 
 
 class GarbageReport(msgspec.Struct, frozen=True):

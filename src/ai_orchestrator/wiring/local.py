@@ -8,7 +8,8 @@ none of them.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator, Sequence
+import shlex
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from ai_orchestrator.config.environment import Environment
 from ai_orchestrator.config.paths import data_directory, socket_path
 
 if TYPE_CHECKING:
+    from ai_orchestrator.agents.accounts import LoginPlaces
     from ai_orchestrator.agents.survey import AgentStatus
     from ai_orchestrator.client.backend import HttpBackend
     from ai_orchestrator.client.local_runner import LocalRunner
@@ -51,6 +53,8 @@ class Settings(Protocol):
     def in_process(self) -> bool: ...  # noqa: D102
     @property
     def may_start(self) -> bool: ...  # noqa: D102
+    @property
+    def is_looking(self) -> bool: ...  # noqa: D102
 
 
 class Place(Protocol):
@@ -101,7 +105,10 @@ class LocalServices:
     # -- servers
 
     def open_backend(self, settings: Settings) -> Backend:
-        """The server at `settings.server`, else the runner of the data directory."""
+        """The server at `settings.server`, else the runner of the data directory.
+
+        For a command that only looks, its files where no runner can be had.
+        """
         from ai_orchestrator.client.backend import HttpBackend
         from ai_orchestrator.client.transport import TcpTransport
 
@@ -116,7 +123,27 @@ class LocalServices:
         def revive() -> Transport:
             return runner.ensure()[0]
 
+        if settings.is_looking:
+            return self._for_looking(runner, revive)
         return HttpBackend(revive(), revive)
+
+    def _for_looking(self, runner: LocalRunner, revive: Callable[[], Transport]) -> Backend:
+        from ai_orchestrator.base.errors import EnvironmentProblemError
+        from ai_orchestrator.client.backend import HttpBackend
+
+        try:
+            transport = revive()
+            if runner.answers():
+                return HttpBackend(transport, revive)
+            reason = EnvironmentProblemError(
+                f"the runner of {runner.data_dir} holds its lock and does not answer.",
+                hint="See `ai-orchestrator doctor`.",
+            )
+        except EnvironmentProblemError as error:
+            reason = error
+        from ai_orchestrator.services.read_only import ReadOnlyBackend
+
+        return ReadOnlyBackend(runner.data_dir, reason)
 
     def _data_dir(self, settings: Settings) -> Path:
         return settings.data_dir or data_directory(self.environment)
@@ -182,11 +209,11 @@ class LocalServices:
 
         return pick_credentials(self.environment, self._resolve_at(place).config)
 
-    def plan(self, request: TaskRequest) -> Plan:
+    def plan(self, request: TaskRequest, data_dir: Path | None) -> Plan:
         """What would run. Reads only; runs no agent and no verifier."""
         from ai_orchestrator.services.planning import plan
 
-        return asyncio.run(plan(request))
+        return asyncio.run(plan(request, self._login_places(data_dir)))
 
     def apply_task(
         self, backend: Backend, task_id: str, *, repository: Path | None, mode: ApplyMode
@@ -284,11 +311,23 @@ class LocalServices:
 
     # -- the machine
 
-    def survey_agents(self, place: Place) -> Sequence[AgentStatus]:
+    def survey_agents(self, place: Place, data_dir: Path | None) -> Sequence[AgentStatus]:
         """The enabled agents of the configuration in its order; asks each for its version."""
         from ai_orchestrator.services.agents import survey_configured
 
-        return asyncio.run(survey_configured(self._resolve_at(place).config, self.environment))
+        places = self._login_places(data_dir)
+        config = self._resolve_at(place).config
+        return asyncio.run(survey_configured(config, self.environment, places))
+
+    def _login_places(self, data_dir: Path | None) -> LoginPlaces:
+        from ai_orchestrator.agents.accounts import LoginPlaces
+        from ai_orchestrator.agents.vendor_home import ACCOUNTS_FOLDER
+
+        kept = (data_dir or data_directory(self.environment)) / ACCOUNTS_FOLDER
+        if data_dir is None:
+            return LoginPlaces(self.environment.home, kept)
+        words = ("ai-orchestrator", "--data-dir", str(data_dir), "agents", "login")
+        return LoginPlaces(self.environment.home, kept, shlex.join(words))
 
     def doctor(self, settings: Settings) -> Iterable[Check]:
         """The checks as they finish. Never raises for what a check finds."""
