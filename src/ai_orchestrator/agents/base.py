@@ -125,9 +125,16 @@ class Login:
     """Files of the state directory one of which is there after the vendor's own login."""
     login_command: str = ""
     """The vendor's own login, what a person types."""
+    login_arguments: tuple[str, ...] = ()
+    """The same for the program itself: its arguments after those of the agent's command."""
     sessions_folder: str | None = None
     """Folder of the state directory that holds conversations; None: a directory account of this
     vendor has not been shown to work in the sandbox."""
+
+    @property
+    def can_be_kept(self) -> bool:
+        """The orchestrator can hold a login of this vendor in a directory of its own."""
+        return self.state_variable is not None and self.sessions_folder is not None
 
 
 class Driver(Protocol):

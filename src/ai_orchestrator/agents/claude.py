@@ -56,6 +56,7 @@ class ClaudeDriver:
         home_folder=".claude",
         login_files=(".credentials.json",),
         login_command="claude auth login",
+        login_arguments=("auth", "login"),
         sessions_folder="projects",
     )
 

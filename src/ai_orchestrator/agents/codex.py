@@ -46,6 +46,7 @@ class CodexDriver:
         home_folder=".codex",
         login_files=("auth.json",),
         login_command="codex login",
+        login_arguments=("login",),
         sessions_folder="sessions",
     )
 
@@ -63,7 +64,7 @@ class CodexDriver:
         """See `Driver.launch`."""
         resumed = order.resume_session
         state = seat.conversation if seat.account is None else seat.account
-        settings = {**_settings(order, seat), **_provider(order)}
+        settings = {**_settings(order, seat), **_provider(order, seat)}
         return Launch(
             argv=(
                 *seat.program,
@@ -107,16 +108,21 @@ def _sandbox_mode(order: AgentOrder, seat: Seat) -> str:
     return "read-only" if order.containment.permission == "read-only" else "workspace-write"
 
 
-def _provider(order: AgentOrder) -> dict[str, str | int | bool]:
-    """Another endpoint than the vendor's: its own variable for that is ignored by the program."""
+def _provider(order: AgentOrder, seat: Seat) -> dict[str, str | int | bool]:
+    """Another endpoint than the vendor's: its own variable for that is ignored by the program.
+
+    With the key that was sent, else with the login in the account's directory.
+    """
     url = order.account_env.get(BASE_URL)
     if url is None:
         return {}
+    by_login = seat.account is not None and _KEY not in order.account_env
     return {
         "model_provider": "orchestrator",
         f"{_PROVIDER}.name": "orchestrator",
         f"{_PROVIDER}.base_url": url,
-        f"{_PROVIDER}.env_key": _KEY,
+        **({f"{_PROVIDER}.requires_openai_auth": True} if by_login else {}),
+        **({} if by_login else {f"{_PROVIDER}.env_key": _KEY}),
         f"{_PROVIDER}.wire_api": "responses",
         f"{_PROVIDER}.request_max_retries": 2,
         f"{_PROVIDER}.stream_max_retries": 2,

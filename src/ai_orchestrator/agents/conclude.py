@@ -24,6 +24,7 @@ from ai_orchestrator.model.agent import (
     ToolSeen,
     Usage,
     UsageSeen,
+    WaitSeen,
 )
 from ai_orchestrator.model.workflow import Limits
 
@@ -70,8 +71,8 @@ class Tally:
             case UsageSeen():
                 self.usage = event.usage
                 self.turns = self.turns if event.turns is None else event.turns
-            case RetrySeen():
-                pass  # the watch acts on it; the result needs only what came of it
+            case RetrySeen() | WaitSeen():
+                pass  # others act on it; the result needs only what came of it
             case EndSeen():
                 if self.end is None or self.end.error_kind != "protocol":
                     self.end = event
@@ -150,9 +151,14 @@ def nothing_left(limits: Limits) -> AgentResult | None:
     allowed = (limits.max_turns, limits.max_tokens, limits.max_cost_usd)
     if all(limit is None or limit > 0 for limit in allowed):
         return None
+    return not_started("limit", "not started: the limits leave nothing to use")
+
+
+def not_started(kind: ErrorKind, message: str) -> AgentResult:
+    """The result of a run that never began and used nothing."""
     return AgentResult(
-        error_kind="limit",
-        message="not started: the limits leave nothing to use",
+        error_kind=kind,
+        message=message,
         final_text="",
         usage=Usage(0, 0, 0),
         turns=0,

@@ -1,6 +1,8 @@
 """Runs agents: finds, seats, starts, listens, stops, concludes. Fits `workflows.ports.AgentHost`.
 
-    host = ProcessAgentHost(spawner, clock, cache=data / "agents", open_log=open_log, redact=redact)
+    host = ProcessAgentHost(
+        spawner, clock, cache=data / "cache", homes=homes, open_log=open_log, redact=redact
+    )
     result = await host.run(order, on_event)
 
 What a program needs is said by its driver, when to stop it by `watch`, how it ended by
@@ -17,7 +19,7 @@ from typing import BinaryIO
 
 from ai_orchestrator.agents import cache, usage
 from ai_orchestrator.agents.base import Driver, FoundProgram, Launch, Listening
-from ai_orchestrator.agents.conclude import conclude, nothing_left
+from ai_orchestrator.agents.conclude import conclude, not_started, nothing_left
 from ai_orchestrator.agents.files import read_bounded, write_below
 from ai_orchestrator.agents.raw_log import RawLog
 from ai_orchestrator.agents.registry import driver
@@ -25,11 +27,15 @@ from ai_orchestrator.agents.seat import (
     CACHE_DIR,
     STATE_FOLDER,
     Placement,
+    account_directory,
     in_sandbox,
     needed_folders,
     on_host,
+    sessions_folder,
 )
 from ai_orchestrator.agents.session import Session
+from ai_orchestrator.agents.turns import TurnLimitError
+from ai_orchestrator.agents.vendor_home import VendorHome, VendorHomes
 from ai_orchestrator.base.clock import Clock
 from ai_orchestrator.base.command import Command, Spawner
 from ai_orchestrator.base.errors import BadInputError, EnvironmentProblemError
@@ -62,8 +68,9 @@ class _Ready:
 class ProcessAgentHost:
     """Runs each order as a process tree of its own.
 
-    `cache`: a directory of ours that outlives tasks. `open_log` gives the file for a run's raw
-    output, `redact` takes the secrets out of it; both may be called from any thread.
+    `cache`: a directory of ours that outlives tasks. `homes`: the logins that we keep. `open_log`
+    gives the file for a run's raw output, `redact` takes the secrets out of it; both may be called
+    from any thread.
     """
 
     def __init__(
@@ -72,12 +79,14 @@ class ProcessAgentHost:
         clock: Clock,
         *,
         cache: Path,
+        homes: VendorHomes,
         open_log: Callable[[StepKey], BinaryIO],
         redact: Callable[[bytes], bytes],
     ) -> None:
         self._spawner = spawner
         self._clock = clock
         self._cache = cache
+        self._homes = homes
         self._open_log = open_log
         self._redact = redact
         self._bubblewrap: dict[Path, str | None] = {}
@@ -90,16 +99,37 @@ class ProcessAgentHost:
     async def run(self, order: AgentOrder, on_event: AgentEventSink) -> AgentResult:
         """How the run ended; never raises for what the agent did.
 
-        Raises `BadInputError` for an order that cannot be expressed, `EnvironmentProblemError`
-        where the machine lacks something, `TemporaryError` where the guardian was lost. Cancelling
-        the awaiting task stops the agent's whole tree first.
+        With a login that we keep it waits for its turn, at most as long as it may run. Raises
+        `BadInputError` for an order that cannot be expressed, `EnvironmentProblemError` where the
+        machine lacks something, `TemporaryError` where the guardian was lost. Cancelling the
+        awaiting task stops the agent's whole tree first.
         """
         spent = nothing_left(order.limits)
         if spent is not None:
             return spent
-        ready = await self._make_ready(order)
+        login = driver(order.agent.driver).login
+        home = self._homes.home(account_directory(order, login), login)
+        if home is None:
+            return await self._run(order, on_event, self._redact, None)
+        limit_s = order.limits.timeout_s
+        try:
+            async with home.lent(limit_s=limit_s, on_event=on_event):
+                redact = home.redacting(self._redact)
+                return await self._run(order, home.seeing(on_event), redact, home)
+        except TurnLimitError:
+            waited = f"other runs used the account {home.name!r} for {limit_s:g} s"
+            return not_started("limit", f"not started: {waited}")
+
+    async def _run(
+        self,
+        order: AgentOrder,
+        on_event: AgentEventSink,
+        redact: Callable[[bytes], bytes],
+        home: VendorHome | None,
+    ) -> AgentResult:
+        ready = await self._make_ready(order, home)
         parser = ready.driver.parser(Listening(order, self._clock, ready.earlier))
-        log = RawLog(await asyncio.to_thread(self._open_log, order.key), self._redact)
+        log = RawLog(await asyncio.to_thread(self._open_log, order.key), redact)
         try:
             session = Session(order.limits, parser, log, self._clock, on_event)
             await session.hold(self._spawner, ready.command)
@@ -113,7 +143,7 @@ class ProcessAgentHost:
             await asyncio.to_thread(usage.store, *known)
         return result
 
-    async def _make_ready(self, order: AgentOrder) -> _Ready:
+    async def _make_ready(self, order: AgentOrder, home: VendorHome | None) -> _Ready:
         chosen = driver(order.agent.driver)
         _check_options(order, chosen)
         found = await asyncio.to_thread(chosen.find, order.agent.command, order.path_env)
@@ -125,6 +155,9 @@ class ProcessAgentHost:
             placement = in_sandbox(order, chosen, found, filled)
         launch = chosen.launch(order, placement.seat)
         await asyncio.to_thread(_lay_out, launch, placement, order, chosen)
+        if home is not None:
+            sessions = None if placement.seat.is_sandboxed else sessions_folder(order, chosen.login)
+            await home.show_sessions(sessions)
         command = Command(
             argv=_argv(launch, placement, bubblewrap),
             cwd=placement.cwd,

@@ -120,15 +120,14 @@ def _account_binds(order: AgentOrder, driver: Driver, account: Path | None) -> t
     """The account's directory, writable for tokens that rotate; this task's sessions over it."""
     if account is None:
         return ()
-    folder = driver.login.sessions_folder
-    if folder is None:
+    folder, sessions = driver.login.sessions_folder, sessions_folder(order, driver.login)
+    if folder is None or sessions is None:
         keys = " or ".join(driver.login.sufficient)
         raise EnvironmentProblemError(
             f"agent {order.agent.name}: a login of {driver.name} in {account} has not been shown "
             "to work in the sandbox.",
             hint=f"Set {keys}, or run with --sandbox off.",
         )
-    sessions = order.paths.conversation / STATE_FOLDER / folder
     return (Bind(account, ACCOUNT_DIR), Bind(sessions, ACCOUNT_DIR / folder))
 
 
@@ -153,9 +152,16 @@ def _moved(argument: str, moves: dict[Path, PurePosixPath]) -> str:
     return argument
 
 
+def sessions_folder(order: AgentOrder, login: Login) -> Path | None:
+    """Where this task's conversations with an account that is a directory are kept."""
+    if login.sessions_folder is None:
+        return None
+    return order.paths.conversation / STATE_FOLDER / login.sessions_folder
+
+
 def needed_folders(placement: Placement, order: AgentOrder, login: Login) -> Iterable[Path]:
     """Directories of the host that must exist before the start."""
-    state = order.paths.conversation / STATE_FOLDER
-    yield state
-    if placement.seat.account is not None and login.sessions_folder is not None:
-        yield state / login.sessions_folder
+    yield order.paths.conversation / STATE_FOLDER
+    sessions = sessions_folder(order, login)
+    if placement.seat.account is not None and sessions is not None:
+        yield sessions

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from ai_orchestrator.agents.accounts import Account, account_of
+from ai_orchestrator.agents.accounts import Account, LoginPlaces, account_of
 from ai_orchestrator.agents.base import AgentMissingError, Driver, FoundProgram
 from ai_orchestrator.agents.registry import driver
 from ai_orchestrator.base.command import Command, Spawner
@@ -54,12 +54,12 @@ async def survey(
     accounts: Sequence[AccountSpec],
     *,
     path_env: str,
-    home: str,
+    places: LoginPlaces,
     credentials: Mapping[str, str],
     spawner: Spawner,
 ) -> list[AgentStatus]:
     """The agents' states, in the order given. Never raises for what one of them lacks."""
-    look = _Look(tuple(accounts), path_env, Path(home), credentials, spawner)
+    look = _Look(tuple(accounts), path_env, places, credentials, spawner)
     return list(await asyncio.gather(*(look.at(agent) for agent in agents)))
 
 
@@ -70,13 +70,13 @@ class _Look:
         self,
         accounts: Sequence[AccountSpec],
         path_env: str,
-        home: Path,
+        places: LoginPlaces,
         credentials: Mapping[str, str],
         spawner: Spawner,
     ) -> None:
         self._accounts = accounts
         self._path_env = path_env
-        self._home = home
+        self._places = places
         self._credentials = credentials
         self._spawner = spawner
 
@@ -91,7 +91,7 @@ class _Look:
             return _absent(agent, str(error), "")
         version = await self._version(chosen, found)
         account = await asyncio.to_thread(
-            account_of, agent, self._accounts, chosen.login, self._credentials, self._home
+            account_of, agent, self._accounts, chosen.login, self._credentials, self._places
         )
         return _present(agent, chosen, found, version, account)
 
@@ -101,7 +101,7 @@ class _Look:
         command = Command(
             argv=(*found.argv, *chosen.version_arguments),
             cwd=Path("/"),
-            env={"PATH": self._path_env, "HOME": str(self._home), **_QUIET},
+            env={"PATH": self._path_env, "HOME": str(self._places.user), **_QUIET},
             tree=f"version-{chosen.name}-{os.urandom(6).hex()}",
         )
         try:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import click
 
-from ai_orchestrator.cli.app import place_of, services_of, show, show_json, tell_notes
+from ai_orchestrator.cli.app import place_of, services_of, settings_of, show, show_json, tell_notes
 from ai_orchestrator.cli.lazy import Entry, LazyGroup
 from ai_orchestrator.cli.lines import Span, line, table
 from ai_orchestrator.cli.options import config_option, json_option, repo_option
@@ -44,7 +44,7 @@ def list_agents(
     from ai_orchestrator.cli.plan import agent_json
 
     place = place_of(config_file, repository)
-    statuses = services_of(ctx).survey_agents(place)
+    statuses = services_of(ctx).survey_agents(place, settings_of(ctx).data_dir)
     tell_notes(ctx, place)
     if is_json:
         show_json([agent_json(status) for status in statuses])

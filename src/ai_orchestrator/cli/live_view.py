@@ -16,6 +16,7 @@ from ai_orchestrator.model.events import (
     AgentTextData,
     AgentToolData,
     AgentUsageData,
+    AgentWaitData,
     BudgetChangedData,
     CommitMadeData,
     FindingChangedData,
@@ -135,6 +136,9 @@ def _applied(view: LiveView, event: Event) -> LiveView:  # noqa: C901, PLR0911, 
             return _charged(view, event, data.usage)
         case AgentRetryData() as data:
             return replace(view, notice=f"trying again: {data.message}")
+        case AgentWaitData() as data:
+            waits = f"waits for its turn with account {data.account}"
+            return replace(view, notice="" if data.is_over else waits)
         case AgentQuestionData() as data:
             return replace(view, notice=f"asks: {data.question}")
         case VerifierFinishedData() as data:

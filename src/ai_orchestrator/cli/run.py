@@ -199,7 +199,7 @@ def _options(flags: RunFlags) -> RunOptions:
 def _show_plan(ctx: click.Context, request: TaskRequest, *, is_json: bool) -> int:
     from ai_orchestrator.cli.plan import plan_json, plan_lines
 
-    plan = services_of(ctx).plan(request)
+    plan = services_of(ctx).plan(request, settings_of(ctx).data_dir)
     if is_json:
         show_json(plan_json(plan))
     else:

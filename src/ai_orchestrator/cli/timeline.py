@@ -18,6 +18,7 @@ from ai_orchestrator.model.events import (
     AgentTextData,
     AgentToolData,
     AgentUsageData,
+    AgentWaitData,
     BudgetChangedData,
     CommitMadeData,
     FindingChangedData,
@@ -123,6 +124,8 @@ class Timeline:
                 return self._tool(event, data)
             case AgentRetryData() as data:
                 return [self._line(event, Span(_retry(data), "warn"))]
+            case AgentWaitData() as data:
+                return [self._line(event, Span(_wait(data), "warn"))]
             case AgentQuestionData() as data:
                 return [self._line(event, Span(f"asks: {clean_line(data.question)}", "warn"))]
             case VerifierFinishedData() as data:
@@ -244,6 +247,13 @@ def _retry(data: AgentRetryData) -> str:
     status = f" (HTTP {data.status})" if data.status is not None else ""
     delay = "" if data.delay_s is None else f" in {figures.duration(data.delay_s)}"
     return f"tries again{delay}: {clean_line(data.message)}{status}"
+
+
+def _wait(data: AgentWaitData) -> str:
+    account = clean_line(data.account)
+    if data.is_over:
+        return f"has its turn with account {account}"
+    return f"waits for its turn with account {account}, which another run uses"
 
 
 def _quota(data: QuotaChangedData) -> str:

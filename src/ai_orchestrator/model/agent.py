@@ -89,6 +89,13 @@ class RetrySeen(msgspec.Struct, frozen=True, tag="retry"):
     delay_s: float | None = None
 
 
+class WaitSeen(msgspec.Struct, frozen=True, tag="wait"):
+    """The run waits for an account that serves one run at a time. Told by the host."""
+
+    account: str
+    is_over: bool = False
+
+
 class EndSeen(msgspec.Struct, frozen=True, tag="end"):
     """The agent's own terminal event. `error_kind` is None exactly when it claims success."""
 
@@ -113,7 +120,7 @@ ErrorKind = Literal[
     "agent",  # the agent says that it failed
 ]
 
-AgentEvent = SessionSeen | TextSeen | ToolSeen | UsageSeen | RetrySeen | EndSeen
+AgentEvent = SessionSeen | TextSeen | ToolSeen | UsageSeen | RetrySeen | WaitSeen | EndSeen
 
 
 class AgentResult(msgspec.Struct, frozen=True):

@@ -86,6 +86,14 @@ class AgentRetryData(msgspec.Struct, frozen=True):
     delay_s: float | None = None
 
 
+class AgentWaitData(msgspec.Struct, frozen=True):
+    """The agent waits for an account that serves one run at a time, or no longer does."""
+
+    type: ClassVar[str] = "agent.wait"
+    account: str
+    is_over: bool = False
+
+
 class AgentQuestionData(msgspec.Struct, frozen=True):
     """The agent asks a person."""
 
@@ -162,6 +170,7 @@ EventData = (
     | AgentToolData
     | AgentUsageData
     | AgentRetryData
+    | AgentWaitData
     | AgentQuestionData
     | VerifierFinishedData
     | FindingChangedData
@@ -182,6 +191,7 @@ _TYPES: dict[str, type[msgspec.Struct]] = {
         AgentToolData,
         AgentUsageData,
         AgentRetryData,
+        AgentWaitData,
         AgentQuestionData,
         VerifierFinishedData,
         FindingChangedData,

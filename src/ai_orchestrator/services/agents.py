@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
-from ai_orchestrator.agents.accounts import Account, account_of
+from ai_orchestrator.agents.accounts import Account, LoginPlaces, account_of
 from ai_orchestrator.agents.registry import driver
 from ai_orchestrator.agents.survey import AgentStatus, survey
 from ai_orchestrator.base.process import DirectSpawner
@@ -18,15 +18,19 @@ from ai_orchestrator.workflows.load import agent_specs
 NO_HOME = "/nonexistent"
 
 
-def chosen_account(
-    agent: AgentSpec, accounts: Sequence[AccountSpec], credentials: Mapping[str, str], home: str
-) -> Account:
-    """The account that the agent works with. `home`: the user's; empty where nobody said it.
+def login_places(home: str, kept: Path) -> LoginPlaces:
+    """Where logins are looked for. `home`: the user's; empty where nobody said it."""
+    return LoginPlaces(Path(home or NO_HOME), kept)
 
-    Looks at the disk for a login of the vendor's own.
-    """
-    login = driver(agent.driver).login
-    return account_of(agent, accounts, login, credentials, Path(home or NO_HOME))
+
+def chosen_account(
+    agent: AgentSpec,
+    accounts: Sequence[AccountSpec],
+    credentials: Mapping[str, str],
+    places: LoginPlaces,
+) -> Account:
+    """The account that the agent works with. Looks at the disk for logins."""
+    return account_of(agent, accounts, driver(agent.driver).login, credentials, places)
 
 
 def open_variables(agent: AgentSpec, credentials: Mapping[str, str]) -> dict[str, str]:
@@ -36,7 +40,7 @@ def open_variables(agent: AgentSpec, credentials: Mapping[str, str]) -> dict[str
 
 
 async def survey_configured(
-    config: ResolvedConfig, environment: Environment
+    config: ResolvedConfig, environment: Environment, places: LoginPlaces
 ) -> Sequence[AgentStatus]:
     """Every agent of the configuration, installed or not; each is asked for its version."""
     agents, accounts = agent_specs(config)
@@ -44,20 +48,20 @@ async def survey_configured(
         agents,
         accounts,
         path_env=environment.get("PATH") or "",
-        home=str(environment.home),
+        places=places,
         credentials=pick_credentials(environment, config),
     )
 
 
 async def survey_spec(
-    spec: WorkflowSpec, used: Collection[str], request: TaskRequest
+    spec: WorkflowSpec, used: Collection[str], request: TaskRequest, places: LoginPlaces
 ) -> Sequence[AgentStatus]:
     """The agents that a workflow uses, in its order."""
     return await _survey(
         [agent for name, agent in spec.agents.items() if name in used],
         list(spec.accounts.values()),
         path_env=request.path,
-        home=request.home,
+        places=places,
         credentials=request.credentials,
     )
 
@@ -67,14 +71,14 @@ async def _survey(
     accounts: Sequence[AccountSpec],
     *,
     path_env: str,
-    home: str,
+    places: LoginPlaces,
     credentials: dict[str, str],
 ) -> Sequence[AgentStatus]:
     return await survey(
         agents,
         accounts,
         path_env=path_env,
-        home=home,
+        places=places,
         credentials=credentials,
         spawner=DirectSpawner(),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from ai_orchestrator.base.errors import EnvironmentProblemError
@@ -12,7 +13,7 @@ from ai_orchestrator.config.credentials import is_secret
 from ai_orchestrator.model.ids import workflow_id
 from ai_orchestrator.model.workflow import AgentSpec
 from ai_orchestrator.security.vault import Vault
-from ai_orchestrator.services.agents import chosen_account, open_variables
+from ai_orchestrator.services.agents import chosen_account, login_places, open_variables
 from ai_orchestrator.store.database import Database
 from ai_orchestrator.store.tasks import load_credentials
 from ai_orchestrator.store.views import frozen_task
@@ -38,6 +39,8 @@ class StoredArchive:
     database: Database
     vault: Vault
     redactor: SecretKeeper
+    kept_logins: Path
+    """The directory of the logins that the orchestrator keeps."""
 
     async def facts(self, task_id: str, task_attempt: int) -> TaskFacts:
         """The frozen facts. Raises `NotFoundError`."""
@@ -64,8 +67,9 @@ class StoredArchive:
         """
         frozen = await self.database.read_async(lambda c: frozen_task(c, task_id))
         credentials = await self._credentials(task_id, frozen.task_attempt)
-        accounts, home = tuple(frozen.spec.accounts.values()), frozen.context.home
-        account = await asyncio.to_thread(chosen_account, agent, accounts, credentials, home)
+        accounts = tuple(frozen.spec.accounts.values())
+        places = login_places(frozen.context.home, self.kept_logins)
+        account = await asyncio.to_thread(chosen_account, agent, accounts, credentials, places)
         return {**open_variables(agent, credentials), **account.env}
 
     async def _credentials(self, task_id: str, task_attempt: int) -> dict[str, str]:

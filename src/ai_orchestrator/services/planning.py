@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ai_orchestrator.agents.accounts import LoginPlaces
 from ai_orchestrator.agents.survey import AgentStatus
 from ai_orchestrator.base.process import DirectSpawner
 from ai_orchestrator.model.review import Verifier
@@ -30,8 +31,8 @@ class Plan:
     agents: Sequence[AgentStatus]
 
 
-async def plan(request: TaskRequest) -> Plan:
-    """The plan. Raises what acceptance would raise."""
+async def plan(request: TaskRequest, places: LoginPlaces) -> Plan:
+    """The plan, with the accounts of those places. Raises what acceptance would raise."""
     check_task_text(request.task)
     spec = freeze(request.config, request.workflow, request.options)
     used = agents_used(spec.steps)
@@ -40,7 +41,7 @@ async def plan(request: TaskRequest) -> Plan:
         repository=repository_name(request.repository),
         base_commit=await _base(request),
         verifiers=spec.verifiers,
-        agents=await survey_spec(spec, used, request),
+        agents=await survey_spec(spec, used, request, places),
     )
 
 

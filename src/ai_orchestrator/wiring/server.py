@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
 from ai_orchestrator import __version__
 from ai_orchestrator.agents.host import ProcessAgentHost
+from ai_orchestrator.agents.vendor_home import ACCOUNTS_FOLDER, VendorHomes
 from ai_orchestrator.api.app import build_app
 from ai_orchestrator.base.clock import SystemClock
 from ai_orchestrator.base.errors import TemporaryError
@@ -199,7 +200,9 @@ class _Builder:
         self.records = SqlRecords(self.database, self.log, Wakeups())
         self.vault = Vault(load_or_make_key(self.data / "secret.key"))
         self.trees = GitTrees(self.data, self.spawner, path_env=_SYSTEM_PATH)
-        self.archive = StoredArchive(self.database, self.vault, self.redactor)
+        self.archive = StoredArchive(
+            self.database, self.vault, self.redactor, self.data / ACCOUNTS_FOLDER
+        )
         self.leave: list[Callable[[], None]] = []
         self.leaving = threading.Event()
         self.refused: frozenset[str] = frozenset()
@@ -293,6 +296,11 @@ class _Builder:
             self.clock,
             cache=self.data / "cache",
             open_log=lambda key: open_private(log_file(logs, key)),
+            homes=VendorHomes(
+                self.data / ACCOUNTS_FOLDER,
+                discard=self.trees.trash.discard,
+                learn=self.redactor.add,
+            ),
             redact=self.redactor.redact_bytes,
         )
 

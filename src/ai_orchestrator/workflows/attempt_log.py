@@ -19,12 +19,14 @@ from ai_orchestrator.model.agent import (
     ToolSeen,
     Usage,
     UsageSeen,
+    WaitSeen,
 )
 from ai_orchestrator.model.events import (
     AgentRetryData,
     AgentTextData,
     AgentToolData,
     AgentUsageData,
+    AgentWaitData,
     EventData,
     NewEvent,
 )
@@ -86,6 +88,8 @@ class AttemptLog:
                 self._emit(AgentUsageData(usage, event.turns))
             case RetrySeen():
                 self._emit(AgentRetryData(event.message, event.status, event.delay_s))
+            case WaitSeen():
+                self._emit(AgentWaitData(event.account, event.is_over))
             case EndSeen():
                 pass  # the result carries it
             case _:

@@ -13,6 +13,7 @@ from tests.agents.bench import Bench, KeptLog
 from tests.unit.agents.orders import order
 
 from ai_orchestrator.agents.host import ProcessAgentHost
+from ai_orchestrator.agents.vendor_home import VendorHomes
 from ai_orchestrator.base.clock import SystemClock
 from ai_orchestrator.base.process import GuardedSpawner
 from ai_orchestrator.base.sandbox import find_bubblewrap
@@ -21,6 +22,8 @@ from ai_orchestrator.model.orders import AgentOrder, AttemptPaths, Containment
 from ai_orchestrator.model.workflow import AgentSpec, Limits
 from ai_orchestrator.scripted.scenario import Scenario, Usage
 from ai_orchestrator.scripted.server import ScriptedServer
+from ai_orchestrator.security.redaction import Redactor
+from ai_orchestrator.workspace.removal import remove_tree
 
 SECRET = "sk-very-secret"
 
@@ -76,6 +79,8 @@ class Stage:
 def stage(spawner: GuardedSpawner, tmp_path: Path) -> Stage:
     """A stage without sandbox."""
     logs: list[KeptLog] = []
+    redactor = Redactor()
+    redactor.add("the test", {"SECRET": SECRET})
 
     def open_log(_: object) -> KeptLog:
         logs.append(KeptLog())
@@ -85,8 +90,9 @@ def stage(spawner: GuardedSpawner, tmp_path: Path) -> Stage:
         spawner,
         SystemClock(),
         cache=tmp_path / "cache",
+        homes=VendorHomes(tmp_path / "accounts", discard=remove_tree, learn=redactor.add),
         open_log=open_log,
-        redact=lambda line: line.replace(SECRET.encode(), b"***"),
+        redact=redactor.redact_bytes,
     )
     return Stage(tmp_path, host, spawner, logs)
 

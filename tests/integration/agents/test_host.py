@@ -129,10 +129,10 @@ async def test_cancelling_stops_a_stubborn_tree(where: str, request: pytest.Fixt
 async def test_secrets_do_not_reach_the_log_or_the_message(stage: Stage) -> None:
     """The raw log is for people."""
     result = await stage.run("claude", f"echo out {SECRET}; echo err {SECRET} >&2; exit 1")
-    assert b"out ***" in stage.logs[0].content
+    assert b"out [redacted:SECRET]" in stage.logs[0].content
     assert SECRET.encode() not in stage.logs[0].content
     assert SECRET not in result.message
-    assert "err ***" in result.message
+    assert "err [redacted:SECRET]" in result.message
 
 
 async def test_figures_over_a_thread_are_billed_once(stage: Stage) -> None:

@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 
 from ai_orchestrator.agents import survey as surveying
+from ai_orchestrator.agents.accounts import LoginPlaces
 from ai_orchestrator.agents.survey import AgentStatus, survey
 from ai_orchestrator.base.process import DirectSpawner
 from ai_orchestrator.model.workflow import AgentSpec
 
+LOG_IN = "ai-orchestrator agents login mine"
 KEYS = {"ANTHROPIC_API_KEY": "k"}
 
 
@@ -20,7 +22,7 @@ async def look(tmp_path: Path, *agents: AgentSpec) -> list[AgentStatus]:
         agents,
         (),
         path_env=f"{tmp_path / 'bin'}:/usr/bin:/bin",
-        home=str(tmp_path),
+        places=LoginPlaces(tmp_path, tmp_path / "accounts"),
         credentials=KEYS,
         spawner=DirectSpawner(),
     )
@@ -89,7 +91,7 @@ async def test_a_program_without_an_account_says_how_to_log_in(tmp_path: Path) -
     """It is there, in a tested version, and of no use yet."""
     install(tmp_path, "codex", "echo codex-cli 0.169.0")
     (status,) = await look(tmp_path, AgentSpec("mine", "codex", ()))
-    assert (status.is_ready, status.is_tested, status.next_command) == (False, True, "codex login")
+    assert (status.is_ready, status.is_tested, status.next_command) == (False, True, LOG_IN)
 
 
 async def test_an_unknown_driver_does_not_spoil_the_others(tmp_path: Path) -> None:

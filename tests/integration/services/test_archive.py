@@ -14,6 +14,7 @@ from ai_orchestrator.services.archive import StoredArchive
 from ai_orchestrator.store.tables import TaskContext
 
 VAULT = Vault(bytes(32))
+KEPT = Path("/nonexistent/accounts")
 CREDENTIALS = {
     "ANTHROPIC_API_KEY": "a-key",
     "ANTHROPIC_BASE_URL": "http://a",
@@ -43,7 +44,7 @@ async def account_env(
         context=TaskContext("/usr/bin", str(home)),
         credentials=VAULT.encrypt(task_id, credentials),
     )
-    archive = StoredArchive(data.database, VAULT, data.redactor)
+    archive = StoredArchive(data.database, VAULT, data.redactor, KEPT)
     return dict(await archive.account_env(task_id, agent))
 
 

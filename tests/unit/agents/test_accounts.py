@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ai_orchestrator.agents.accounts import Account, account_of
+from ai_orchestrator.agents.accounts import Account, LoginPlaces, account_of
 from ai_orchestrator.agents.registry import driver
 from ai_orchestrator.model.workflow import AccountSpec, AgentSpec
 
@@ -16,7 +16,12 @@ def account(
 ) -> Account:
     """The account of an agent of that driver."""
     agent = AgentSpec(name, name, (), account=account_name)
-    return account_of(agent, specs, driver(name).login, keys, home)
+    return account_of(agent, specs, driver(name).login, keys, places(home))
+
+
+def places(home: Path) -> LoginPlaces:
+    """Where logins of a user are."""
+    return LoginPlaces(home, home / "data" / "accounts")
 
 
 def with_login(home: Path, name: str) -> Path:
@@ -60,12 +65,12 @@ def test_a_login_that_was_not_shown_to_work_is_a_problem(name: str, tmp_path: Pa
 
 
 def test_nothing_found_says_what_was_looked_for(tmp_path: Path) -> None:
-    """And the vendor's own login."""
+    """And what to type."""
     got = account("codex", tmp_path)
     assert got.problem == (
         f"neither OPENAI_API_KEY nor CODEX_API_KEY is set, and no login in {tmp_path}/.codex"
     )
-    assert got.remedy == "codex login"
+    assert got.remedy == "ai-orchestrator agents login codex"
 
 
 def test_a_command_needs_no_account(tmp_path: Path) -> None:
@@ -77,7 +82,7 @@ def test_a_command_needs_no_account(tmp_path: Path) -> None:
 def test_the_built_in_agent_needs_none_with_an_endpoint_of_its_own(tmp_path: Path) -> None:
     """A model on the same machine takes no key."""
     agent = AgentSpec("b", "builtin", (), options={"url": "http://127.0.0.1:1/v1"})
-    assert account_of(agent, (), driver("builtin").login, {}, tmp_path).problem == ""
+    assert account_of(agent, (), driver("builtin").login, {}, places(tmp_path)).problem == ""
     assert account("builtin", tmp_path).problem != ""
 
 
@@ -114,7 +119,55 @@ def test_an_account_may_be_another_directory(tmp_path: Path) -> None:
     assert (got.problem, got.env) == ("", {"CLAUDE_CONFIG_DIR": str(tmp_path / "second")})
 
 
+def kept_login(home: Path, account_name: str, agent: str) -> Path:
+    """A login that the orchestrator keeps."""
+    state = places(home).kept / account_name
+    state.mkdir(parents=True)
+    (state / driver(agent).login.login_files[0]).write_text("{}")
+    return state
+
+
 def test_a_directory_of_ours_is_not_there_yet(tmp_path: Path) -> None:
-    """Said, not guessed."""
+    """Said, with the command that fills it."""
     got = account("claude", tmp_path, AccountSpec("v", "claude", "vendor-home"))
-    assert "no directory" in got.problem
+    assert got.problem == "nobody has logged in yet"
+    assert got.remedy == "ai-orchestrator agents login v"
+
+
+@pytest.mark.parametrize("name", ["claude", "codex"])
+def test_a_kept_login_is_a_directory(name: str, tmp_path: Path) -> None:
+    """In the vendor's variable, and nothing of the keys that were sent."""
+    state = kept_login(tmp_path, "work", name)
+    got = account(name, tmp_path, AccountSpec("work", name, "vendor-home"), OPENAI_API_KEY="k")
+    assert (got.label, got.problem) == ("work (vendor-home)", "")
+    assert got.env == {driver(name).login.state_variable: str(state)}
+
+
+def test_a_kept_login_of_the_agents_name_is_found(tmp_path: Path) -> None:
+    """Before the user's own, after a key; with where it is valid."""
+    with_login(tmp_path, "claude")
+    state = kept_login(tmp_path, "claude", "claude")
+    got = account("claude", tmp_path, ANTHROPIC_BASE_URL="u")
+    assert (got.label, got.problem) == ("claude (vendor-home)", "")
+    assert got.env == {"CLAUDE_CONFIG_DIR": str(state), "ANTHROPIC_BASE_URL": "u"}
+    assert account("claude", tmp_path, ANTHROPIC_API_KEY="k").kind == "env"
+
+
+@pytest.mark.parametrize("name", ["gemini", "copilot", "command", "builtin"])
+def test_a_login_of_a_vendor_that_was_not_shown_to_work_is_not_kept(
+    name: str, tmp_path: Path
+) -> None:
+    """With the way out, where there is one."""
+    got = account(name, tmp_path, AccountSpec("v", name, "vendor-home"))
+    assert "shown to work" in got.problem
+    assert got.env == {}
+    assert got.remedy.startswith("export ") or not driver(name).login.sufficient
+
+
+def test_a_link_is_no_login(tmp_path: Path) -> None:
+    """An agent may have left it in the place of the file."""
+    state = kept_login(tmp_path, "v", "claude")
+    (state / ".credentials.json").rename(tmp_path / "elsewhere")
+    (state / ".credentials.json").symlink_to(tmp_path / "elsewhere")
+    got = account("claude", tmp_path, AccountSpec("v", "claude", "vendor-home"))
+    assert got.problem == "nobody has logged in yet"

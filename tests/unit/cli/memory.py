@@ -467,7 +467,7 @@ class MemoryServices:
         self.place = place
         return {"ANTHROPIC_API_KEY": "k"}
 
-    def plan(self, request: TaskRequest) -> MemoryPlan:
+    def plan(self, request: TaskRequest, data_dir: Path | None) -> MemoryPlan:
         return self.the_plan
 
     def check_config(self, place: ConfigPlace) -> Sequence[str]:
@@ -491,7 +491,7 @@ class MemoryServices:
         self._raise()
         return Trusted()
 
-    def survey_agents(self, place: ConfigPlace) -> Sequence[Agent]:
+    def survey_agents(self, place: ConfigPlace, data_dir: Path | None) -> Sequence[Agent]:
         self.place = place
         return self.agents
 

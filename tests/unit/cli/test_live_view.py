@@ -16,6 +16,7 @@ from ai_orchestrator.model.events import (
     AgentTextData,
     AgentToolData,
     AgentUsageData,
+    AgentWaitData,
     BudgetChangedData,
     Event,
     EventData,
@@ -200,6 +201,8 @@ def test_what_stands_in_the_way_is_a_notice() -> None:
     resets = START + timedelta(hours=1)
     assert "until 13:00 UTC" in in_step(QuotaChangedData("claude", "work", resets)).notice
     assert "trying again" in in_step(AgentRetryData("overloaded")).notice
+    assert "account work" in in_step(AgentWaitData("work")).notice
+    assert in_step(AgentWaitData("work"), AgentWaitData("work", is_over=True)).notice == ""
     assert "asks: which?" in in_step(AgentQuestionData("which?")).notice
     assert in_step(AgentRetryData("x"), StepStartedData("agent")).notice == ""
     assert (

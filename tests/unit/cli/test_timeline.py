@@ -17,6 +17,7 @@ from ai_orchestrator.model.events import (
     AgentTextData,
     AgentToolData,
     AgentUsageData,
+    AgentWaitData,
     BudgetChangedData,
     Event,
     EventData,
@@ -97,6 +98,16 @@ def test_a_baseline_is_called_one() -> None:
             AgentRetryData("overloaded", 529, 4.0),
             "s             tries again in 4.0s: overloaded (HTTP 529)",
             id="retry",
+        ),
+        pytest.param(
+            AgentWaitData("work"),
+            "s             waits for its turn with account work, which another run uses",
+            id="waits",
+        ),
+        pytest.param(
+            AgentWaitData("work", is_over=True),
+            "s             has its turn with account work",
+            id="waits-no-more",
         ),
         pytest.param(
             AgentQuestionData("which\ndatabase?"), "s             asks: which database?", id="asks"
