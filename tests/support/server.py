@@ -20,6 +20,7 @@ from ai_orchestrator.model.task import TaskView
 
 DEADLINE_S = 60.0
 ROOT = Path(__file__).resolve().parents[2]
+PYTHON_PATH = os.pathsep.join((str(ROOT), str(ROOT / "src")))
 
 
 def wait_for(condition: Callable[[], bool], what: str, deadline_s: float = DEADLINE_S) -> None:
@@ -47,7 +48,11 @@ class RunnerProcess:
                     *("--data-dir", str(data_dir), "--socket", str(self.socket)),
                     *arguments,
                 ],
-                env={"PATH": os.environ["PATH"], "HOME": str(data_dir), "PYTHONPATH": str(ROOT)},
+                env={
+                    "PATH": os.environ["PATH"],
+                    "HOME": str(data_dir),
+                    "PYTHONPATH": PYTHON_PATH,
+                },
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

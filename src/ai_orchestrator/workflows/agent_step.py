@@ -119,7 +119,8 @@ async def _views(order: AgentStepOrder) -> list[StepView]:
 
 
 def _interruptions(views: Sequence[StepView]) -> int:
-    return sum(1 for view in views if view.outcome == "interrupted")
+    """Also counts one that is left running: whoever asks has found it so."""
+    return sum(1 for view in views if view.outcome in ("interrupted", "running"))
 
 
 async def _adopted(order: AgentStepOrder, views: Sequence[StepView]) -> StepDone | None:
