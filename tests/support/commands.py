@@ -78,9 +78,9 @@ class Person:
         path.write_text(json.dumps({**document, "agents": agents}))
         return path
 
-    def has_agent(self, script: str, **more: Any) -> Path:
-        """A configuration with one agent, a line of shell."""
-        return self.writes({"agents": {"coder": shell_agent(script)}, **more})
+    def has_agent(self, script: str, *, others: dict[str, Any] | None = None, **more: Any) -> Path:
+        """A configuration with one agent, a line of shell, and perhaps others beside it."""
+        return self.writes({"agents": {"coder": shell_agent(script), **(others or {})}, **more})
 
     @property
     def runner_pid(self) -> int | None:

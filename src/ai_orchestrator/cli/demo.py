@@ -64,5 +64,5 @@ def demo(ctx: click.Context, /, **flags: Unpack[DemoFlags]) -> int:
             data_dir=run.backend.info().data_directory,
         )
         view = accept(run.backend, run.request, interrupts)
-        say_accepted(ctx, view, how)
+        how = say_accepted(ctx, view, how)
         return watch(ctx, run.backend, view.summary.id, how, interrupts)

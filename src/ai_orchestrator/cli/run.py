@@ -223,7 +223,7 @@ def _submit(
     )
     with Interrupts() as interrupts, opened_backend(ctx, arguments.settings) as backend:
         view = accept(backend, request, interrupts)
+        how = say_accepted(ctx, view, how)
         if flags["is_detached"]:
             return conclude(ctx, backend, Ending(view, "detached"), how)
-        say_accepted(ctx, view, how)
         return watch(ctx, backend, view.summary.id, how, interrupts)

@@ -13,7 +13,7 @@ from ai_orchestrator.model.review import FindingState
 from ai_orchestrator.model.states import TaskState
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from datetime import datetime
 
     from ai_orchestrator.model.review import LedgerEntry, VerifierResult
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 TITLE_CHARS = 60
 
 
-def ending(view: TaskView) -> list[Line]:
-    """What came out: state, why, commit, branch, findings, cost."""
+def ending(view: TaskView, *, told: Collection[str] = ()) -> list[Line]:
+    """What came out: state, why, commit, branch, findings, cost, and notes not `told` before."""
     summary = view.summary
     rows: list[tuple[str, str]] = []
     if view.final_commit is not None:
@@ -31,7 +31,7 @@ def ending(view: TaskView) -> list[Line]:
         rows.append(("branch", _branch(view)))
     rows += [("findings", _counts(view.findings))] if view.findings else []
     rows.append(("spent", figures.usage(summary.usage)))
-    return [state_line(summary), *_facts(rows), *_notes(view)]
+    return [state_line(summary), *_facts(rows), *_notes(view, told)]
 
 
 def state_line(summary: TaskSummary) -> Line:
@@ -115,8 +115,9 @@ def _section(title: str, lines: Sequence[Line]) -> list[Line]:
     return [line(), line(Span(title, "strong")), *lines] if lines else []
 
 
-def _notes(view: TaskView) -> list[Line]:
-    return [line(Span("  note       ", "dim"), clean_line(note)) for note in view.notes]
+def _notes(view: TaskView, told: Collection[str]) -> list[Line]:
+    left = [note for note in view.notes if note not in told]
+    return [line(Span("  note       ", "dim"), clean_line(note)) for note in left]
 
 
 def _commit(view: TaskView) -> str:

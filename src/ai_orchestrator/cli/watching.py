@@ -6,7 +6,7 @@ The part that `run`, `demo`, `tasks watch` and `tasks retry --watch` have in com
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import click
@@ -18,6 +18,7 @@ from ai_orchestrator.cli.app import (
     services_of,
     show,
     show_json,
+    tell,
     terminal_of,
     write_bytes,
 )
@@ -63,6 +64,8 @@ class Watch:
     """Named in the commands to type next, where it is not the one that they would find."""
     output: Path | None = None
     """Where `-o` wants a new repository with the result."""
+    told: tuple[str, ...] = ()
+    """Notes of the task that were told when it was accepted."""
 
 
 def accept(backend: Backend, request: TaskRequest, interrupts: Interrupts) -> TaskView:
@@ -97,11 +100,17 @@ def watch(
     return conclude(ctx, backend, ending, how)
 
 
-def say_accepted(ctx: click.Context, view: TaskView, how: Watch) -> None:
-    """The first line that people see; programs get the id with every event."""
+def say_accepted(ctx: click.Context, view: TaskView, how: Watch) -> Watch:
+    """Tells people that it is accepted, and what to know of it; `how` to show what comes next.
+
+    Programs get the id with every event, and the notes with the result.
+    """
     if not how.is_json:
         told = f" accepted, workflow {clean_line(view.summary.workflow)}"
         show(ctx, line("task ", Span(short_id(view.summary.id), "strong"), told))
+    for note in view.notes:
+        tell(note)
+    return replace(how, told=view.notes)
 
 
 def conclude(ctx: click.Context, backend: Backend, ending: Ending, how: Watch) -> int:
@@ -179,7 +188,7 @@ def _show_ending(ctx: click.Context, ending: Ending, how: Watch, delivered: str 
     if ending.is_left:
         _show_detached(ctx, ending, how)
         return
-    show(ctx, line(), *ending_lines(ending.view))
+    show(ctx, line(), *ending_lines(ending.view, told=how.told))
     if delivered is not None:
         show(ctx, line(Span("  result     ", "dim"), delivered))
     show_next(ctx, *_next(ending, how, delivered), data_dir=how.data_dir)

@@ -46,6 +46,14 @@ class Release:
 
 
 @dataclass(frozen=True, slots=True)
+class Start:
+    """Where the work starts, and what there is to know of it."""
+
+    commit: str
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Acceptance:
     """Accepts tasks; every part of it is passed in."""
 
@@ -58,6 +66,8 @@ class Acceptance:
     """The workflow, whole; raises `ConfigError` with every problem. Slow: runs in a thread."""
     resolve: Callable[[RepositorySource], Awaitable[str]]
     """The commit that a source names now, fetched."""
+    remarks: Callable[[TaskRequest], Awaitable[tuple[str, ...]]]
+    """What a person should know before the work starts, one sentence each."""
     encrypt: Callable[[str, Mapping[str, str]], bytes]
     """Task id and credentials -> what may be stored."""
 
@@ -70,7 +80,8 @@ class Acceptance:
                 return earlier
         spec = await asyncio.to_thread(self.freeze, request)
         base = await self.resolve(request.repository)
-        new = self._new_task(request, principal, spec, base)
+        notes = await self.remarks(request)
+        new = self._new_task(request, principal, spec, Start(base, notes))
         accepted = await self.database.write_async(lambda connection: self._write(connection, new))
         self.queue.wake()
         return accepted
@@ -88,7 +99,7 @@ class Acceptance:
         return task_id
 
     def _new_task(
-        self, request: TaskRequest, principal: str, spec: WorkflowSpec, base: str
+        self, request: TaskRequest, principal: str, spec: WorkflowSpec, start: Start
     ) -> NewTask:
         task_id = new_task_id(self.clock.now())
         title = title_of(request.task)
@@ -104,7 +115,8 @@ class Acceptance:
             context=TaskContext(request.path, request.home),
             epoch=self.release.epoch,
             release=self.release.name,
-            base_commit=base,
+            base_commit=start.commit,
+            notes=start.notes,
             branch=branch_name(task_id, title),
             idempotency_key=request.idempotency_key,
             credentials=(

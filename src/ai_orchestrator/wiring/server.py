@@ -33,6 +33,7 @@ from ai_orchestrator.security.vault import Vault
 from ai_orchestrator.services.acceptance import Acceptance, Release
 from ai_orchestrator.services.archive import StoredArchive
 from ai_orchestrator.services.changes import TaskChanges, log_file
+from ai_orchestrator.services.remarks import TaskRemarks
 from ai_orchestrator.services.removal import TaskRemoval
 from ai_orchestrator.services.server import Identity, ServerService
 from ai_orchestrator.services.tasks import TaskService
@@ -295,12 +296,12 @@ class _Builder:
             self.spawner,
             self.clock,
             cache=self.data / "cache",
-            open_log=lambda key: open_private(log_file(logs, key)),
             homes=VendorHomes(
                 self.data / ACCOUNTS_FOLDER,
                 discard=self.trees.trash.discard,
                 learn=self.redactor.add,
             ),
+            open_log=lambda key: open_private(log_file(logs, key)),
             redact=self.redactor.redact_bytes,
         )
 
@@ -351,6 +352,7 @@ class _Builder:
                 release=Release(self.settings.release, self.settings.epoch),
                 freeze=_freeze,
                 resolve=self.trees.resolve,
+                remarks=TaskRemarks(self.trees.notes).of,
                 encrypt=self.vault.encrypt,
             ),
             changes=TaskChanges(self.trees, self.data / "logs", self._source_of),

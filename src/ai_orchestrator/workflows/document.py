@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from ai_orchestrator.model.agent import Permission, SandboxMode
+from ai_orchestrator.model.agent import AccountKind, Permission, SandboxMode
 from ai_orchestrator.model.review import Severity
 from ai_orchestrator.model.states import SuccessRule
 
@@ -19,7 +19,6 @@ AgentRole = Literal["implementation", "review", "refinement", "suggestions"]
 Driver = Literal["claude", "codex", "gemini", "copilot", "builtin", "command"]
 PromptKind = Literal["change", "verdict", "suggestions"]
 Network = Literal["open", "none"]
-UsableAccount = Literal["env", "user-home", "none"]
 
 # `$` also fits before a last line break in Python, hence the (?!\n).
 NAME_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,62}(?!\n)$"
@@ -106,10 +105,11 @@ class AccountDoc(_Doc, frozen=True):
 
     agent: Annotated[Name, Meta(description="The agent that logs in with it.")]
     kind: Annotated[
-        UsableAccount,
+        AccountKind,
         Meta(
-            description="`env`: by variables. `user-home`: the vendor's directory of this user. "
-            "`none`: no login."
+            description="`env`: by variables. `vendor-home`: a login that the orchestrator keeps, "
+            "made by `ai-orchestrator agents login NAME`. `user-home`: the vendor's directory of "
+            "this user. `none`: no login."
         ),
     ]
     variables: Annotated[

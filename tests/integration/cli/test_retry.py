@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from tests.support.commands import Person
 from tests.support.repository import git
 
 from ai_orchestrator.model.ids import final_ref
 
-DOCUMENT = {
+DOCUMENT: dict[str, Any] = {
     "settings": {"default_workflow": "quick"},
     "accounts": {"work": {"agent": "coder", "kind": "env", "variables": ["WORK_KEY"]}},
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 from tests.unit.cli.memory import (
     FINAL,
@@ -250,6 +251,24 @@ def test_failed_run_offers_logs_and_retry(world: World) -> None:
     assert f"tasks logs {SHORT}" in out
     assert f"tasks retry {SHORT}" in out
     assert "tasks apply" not in out
+
+
+@pytest.mark.parametrize("words", [(), ("--detach",)], ids=["watched", "detached"])
+def test_notes_of_the_task_are_told_once_it_is_accepted(
+    world: World, words: tuple[str, ...]
+) -> None:
+    """Before the work, on stderr, and not a second time at the end."""
+    note = "2 untracked files or folders are not part of the work."
+    late = "verifier lint was not found."
+    world.backend.view = msgspec.structs.replace(world.backend.view, notes=(note,))
+    ended = msgspec.structs.replace(task_view(), notes=(note, late))
+    world.backend.rounds = [Round(story(), ended)]
+
+    done = world.type("run", "t", *words)
+
+    assert done.err == f"ai-orchestrator: {note}\n"
+    assert note not in done.out
+    assert (late in done.out) == (not words)
 
 
 def test_detach_hands_over_and_exits_zero(world: World) -> None:
