@@ -1,4 +1,7 @@
-"""A vendor's own login in the user's directory reaches its agent, in the sandbox and without it."""
+"""A vendor's login reaches its agent, in the sandbox and without it.
+
+In the user's own directory, and in one that the orchestrator keeps.
+"""
 
 from __future__ import annotations
 
@@ -57,3 +60,40 @@ async def test_a_login_of_the_user_works(
     assert second.session_id == first.session_id
     transcripts = [path for path in home.rglob("*.jsonl") if path.stat().st_size > 0]
     assert (sandbox == "off") == bool(transcripts), transcripts
+
+
+def claude_kept(state: Path, url: str) -> dict[str, str]:
+    """The same login in a directory of ours, which holds nothing else."""
+    return claude_login(state, url)
+
+
+def codex_kept(state: Path, url: str) -> dict[str, str]:
+    """No settings of the user's: the address comes as a variable."""
+    account = codex_login(state, url)
+    (state / "config.toml").unlink()
+    return {**account, "OPENAI_BASE_URL": f"{url}/v1"}
+
+
+KEPT = {"claude": claude_kept, "codex": codex_kept}
+
+
+@pytest.mark.parametrize("agent", sorted(KEPT), indirect=True)
+@pytest.mark.parametrize("sandbox", ["required", "off"])
+async def test_a_kept_login_works(
+    make_bench: Callable[[SandboxMode], Bench], sandbox: SandboxMode, tmp_path: Path
+) -> None:
+    """Two attempts of one conversation; between them nothing but the login is there."""
+    bench = make_bench(sandbox)
+    state = tmp_path / "accounts" / "mine"
+    state.mkdir(parents=True)
+    account = KEPT[bench.agent](state, bench.url)
+    left = sorted(path.name for path in state.iterdir())
+    first = await bench.run("[[plain:one]]", account_env=account)
+    assert first.error_kind is None, first.message
+    assert sorted(path.name for path in state.iterdir()) == left
+    second = await bench.run("[[plain:two]]", account_env=account, resume_session=first.session_id)
+    assert second.error_kind is None, second.message
+    assert second.session_id == first.session_id
+    assert sorted(path.name for path in state.iterdir()) == left
+    transcripts = list((bench.root / "conversation").rglob("*.jsonl"))
+    assert transcripts, "the task keeps its conversation"

@@ -13,6 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SOURCES = ROOT / "src" / "ai_orchestrator"
 
 SPAWNERS = {
+    "base/attached.py",  # a vendor's login, at the terminal of a person
     "base/background.py",
     "base/guardian.py",
     "base/guardian_link.py",  # starts the guardian itself

@@ -10,6 +10,8 @@ import msgspec
 Permission = Literal["write", "read-only"]
 SandboxMode = Literal["required", "best-effort", "off"]
 AccountKind = Literal["env", "vendor-home", "user-home", "none"]
+LOGIN_DRIVERS = ("claude", "codex")
+"""Drivers whose login the orchestrator can keep; a test holds them equal to what drivers say."""
 
 
 class Usage(msgspec.Struct, frozen=True):

@@ -8,7 +8,7 @@ from typing import Literal, get_args
 
 from ai_orchestrator.config.document_path import Keys
 from ai_orchestrator.config.problems import known_names
-from ai_orchestrator.model.agent import Permission
+from ai_orchestrator.model.agent import LOGIN_DRIVERS, Permission
 from ai_orchestrator.model.workflow import AccountSpec, AgentSpec
 from ai_orchestrator.workflows.document import (
     AccountDoc,
@@ -114,7 +114,7 @@ def _standing(name: str, doc: AgentDoc, only: tuple[str, ...], *, is_to_run: boo
 
 def _spec(name: str, doc: AgentDoc, document: Document, faults: Faults) -> AgentSpec:
     keys: Keys = ("agents", name)
-    driver = doc.driver or (name if name in DRIVERS and name != "command" else None)
+    driver = _driver(name, doc)
     if driver is None:
         faults.add(keys, f"it needs a `driver`, one of {', '.join(DRIVERS)}.")
     check_account_of((*keys, "account"), doc.account, name, document, faults)
@@ -128,6 +128,11 @@ def _spec(name: str, doc: AgentDoc, document: Document, faults: Faults) -> Agent
         options={key: _option(value) for key, value in doc.options.items()},
         max_retries=doc.max_retries,
     )
+
+
+def _driver(name: str, doc: AgentDoc) -> str | None:
+    """What the agent says, else its own name; None where that is no driver."""
+    return doc.driver or (name if name in DRIVERS and name != "command" else None)
 
 
 def _command(keys: Keys, doc: AgentDoc, driver: str | None, faults: Faults) -> tuple[str, ...]:
@@ -163,6 +168,8 @@ def _check_account(keys: Keys, doc: AccountDoc, document: Document, faults: Faul
     if doc.agent not in document.agents:
         known = known_names(document.agents, doc.agent)
         faults.add((*keys, "agent"), f"no agent '{doc.agent}'. {known}")
+    elif doc.kind == "vendor-home":
+        _check_login(keys, doc.agent, document.agents[doc.agent], faults)
     if doc.kind == "env" and not doc.variables:
         faults.add(keys, "an account of the kind `env` names its `variables`.")
     if doc.kind != "env" and doc.variables:
@@ -170,4 +177,15 @@ def _check_account(keys: Keys, doc: AccountDoc, document: Document, faults: Faul
     if doc.kind != "user-home" and doc.directory is not None:
         faults.add(
             (*keys, "directory"), f"only the kind `user-home` has a directory, not `{doc.kind}`."
+        )
+
+
+def _check_login(keys: Keys, name: str, agent: AgentDoc, faults: Faults) -> None:
+    """A login that was not shown to work in the sandbox is not offered."""
+    driver = _driver(name, agent)
+    if driver is not None and driver not in LOGIN_DRIVERS:
+        faults.add(
+            (*keys, "kind"),
+            f"no login of an agent with the driver `{driver}` has been shown to work in the "
+            f"sandbox, only of {' and '.join(LOGIN_DRIVERS)}. Use the kind `env`.",
         )

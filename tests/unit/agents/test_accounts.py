@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from ai_orchestrator.agents.accounts import Account, LoginPlaces, account_of
-from ai_orchestrator.agents.registry import driver
+from ai_orchestrator.agents.registry import DRIVERS, driver
+from ai_orchestrator.model.agent import LOGIN_DRIVERS
 from ai_orchestrator.model.workflow import AccountSpec, AgentSpec
 
 
@@ -153,7 +154,12 @@ def test_a_kept_login_of_the_agents_name_is_found(tmp_path: Path) -> None:
     assert account("claude", tmp_path, ANTHROPIC_API_KEY="k").kind == "env"
 
 
-@pytest.mark.parametrize("name", ["gemini", "copilot", "command", "builtin"])
+def test_the_configuration_offers_what_the_drivers_can() -> None:
+    """Validation asks a list, since it knows no driver."""
+    assert [name for name in DRIVERS if driver(name).login.can_be_kept] == list(LOGIN_DRIVERS)
+
+
+@pytest.mark.parametrize("name", sorted(set(DRIVERS) - set(LOGIN_DRIVERS)))
 def test_a_login_of_a_vendor_that_was_not_shown_to_work_is_not_kept(
     name: str, tmp_path: Path
 ) -> None:

@@ -222,6 +222,21 @@ SENSE = [
         "only the kind `env`",
     ),
     (
+        f"{GOOD}accounts: {{a: {{agent: gemini, kind: vendor-home}}}}",
+        "accounts.a.kind",
+        "only of claude and codex. Use the kind `env`",
+    ),
+    (
+        f"{GOOD}accounts: {{a: {{agent: x, kind: vendor-home}}}}",
+        "accounts.a.agent",
+        "no agent 'x'",
+    ),
+    (
+        f"{GOOD}accounts: {{a: {{agent: claude, kind: vendor-home, directory: /x}}}}",
+        "accounts.a.directory",
+        "only the kind `user-home`",
+    ),
+    (
         f"{GOOD}accounts: {{a: {{agent: claude, kind: none, directory: /x}}}}",
         "accounts.a.directory",
         "only the kind `user-home`",

@@ -507,15 +507,17 @@ def test_accounts_of_the_agents_are_frozen(make_config: MakeConfig) -> None:
     text = (
         "agents: {claude: {account: b}}\n"
         "accounts: {a: {agent: claude, kind: env, variables: [KEY]}, "
-        "b: {agent: claude, kind: user-home, directory: /h}, c: {agent: codex, kind: none}}\n"
+        "b: {agent: claude, kind: user-home, directory: /h}, c: {agent: codex, kind: none}, "
+        "d: {agent: claude, kind: vendor-home}}\n"
         "workflows: {default: {success: verified,"
-        " steps: [{task: implement, account: a}, {task: test}]}}"
+        " steps: [{task: implement, account: a}, {task: test}, {task: refine, account: d}]}}"
     )
     spec = freeze(make_config(AGENTS, text), None, RunOptions(only_agents=("claude",)))
-    assert [step.account for step in agent_steps(spec.steps)] == ["a", "b"]
+    assert [step.account for step in agent_steps(spec.steps)] == ["a", "b", "d"]
     assert spec.accounts == {
         "a": AccountSpec("a", "claude", "env", ("KEY",)),
         "b": AccountSpec("b", "claude", "user-home", (), "/h"),
+        "d": AccountSpec("d", "claude", "vendor-home"),
     }
 
 
