@@ -16,6 +16,8 @@ from tests.support.configuration import request
 from tests.support.repository import ENVIRONMENT, git
 from tests.support.server import RunnerProcess
 
+from ai_orchestrator.client.backend import HttpBackend
+from ai_orchestrator.client.transport import UnixTransport
 from ai_orchestrator.model.states import exit_code
 from ai_orchestrator.model.task import TaskRequest, TaskView
 from ai_orchestrator.scripted.demo import DEMO_TASK, copy_demo_repository
@@ -140,6 +142,7 @@ def test_the_user_s_checkout_is_untouched_until_apply(demo: Demo) -> None:
         timeout=DEADLINE_S,
         check=False,
     )
+    HttpBackend(UnixTransport(demo.directory / "data" / "runner.sock")).drain()
     assert done.returncode == 0, done.stderr
     tree = git(repository, "rev-parse", f"{demo.result['branch']}^{{tree}}")
     assert tree == demo.result["verified_tree"]
