@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from ai_orchestrator.model.events import Event
 
 FRAMES_PER_SECOND = 8
+LEAST_COLUMN_CHARS = 30
+"""Below that, folded lines are harder to read than ragged ones."""
 
 
 class JsonPresenter:
@@ -157,7 +159,9 @@ class LivePresenter:
 
     def _write(self, lines: list[Line]) -> None:
         if lines:
-            self._console.print(*(to_rich(a_line) for a_line in lines), sep="\n", soft_wrap=True)
+            indent = self._timeline.indent
+            told = [_hanging(to_rich(a_line), indent, self._console) for a_line in lines]
+            self._console.print(*told, sep="\n", soft_wrap=True)
 
     def _frame(self) -> Text:
         lines = panel(self._view, now=self._clock.now(), height=self._console.height - 1)
@@ -180,6 +184,23 @@ def to_rich(a_line: Line) -> Text:
     from rich.text import Text
 
     return Text.assemble(*((safe(span.text), _RICH_STYLE[span.style]) for span in a_line))
+
+
+def _hanging(text: Text, indent: int, console: Console) -> Text:
+    """The text folded between words, each further line below the beginning of the first.
+
+    As it is where it fits, and where the terminal leaves no room for a column.
+    """
+    from rich.text import Text
+
+    room = console.width - indent - 1
+    if text.cell_len <= indent + room or room < LEAST_COLUMN_CHARS:
+        return text
+    head, body = text.divide([indent])
+    folded = body.wrap(console, room)
+    for piece in folded:
+        piece.rstrip()
+    return Text.assemble(head, Text("\n" + " " * indent).join(folded))
 
 
 def _cut(text: Text, width: int) -> Text:

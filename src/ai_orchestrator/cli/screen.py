@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ai_orchestrator.cli import figures
 from ai_orchestrator.cli.lines import Line, Span, Style, line
 from ai_orchestrator.cli.terminal import clean_line
-from ai_orchestrator.cli.timeline import STATE_STYLE, finding, step_label
+from ai_orchestrator.cli.timeline import STATE_STYLE, finding, short_step, step_label
 from ai_orchestrator.model.review import FindingState
 
 if TYPE_CHECKING:
@@ -40,15 +40,15 @@ def _steps(view: LiveView, now: datetime) -> list[Line]:
 
 
 def _step(step: StepLine, now: datetime) -> Line:
-    who = step.agent or step.kind
+    who = step.agent or ("" if step.kind == short_step(step.step) else step.kind)
     model = f" ({step.model})" if step.model else ""
     attempt = f", attempt {step.attempt}" if step.attempt > 1 else ""
     how = f", {step.how}" if step.how != "fresh" else ""
     elapsed = figures.duration((now - step.started_at).total_seconds())
     return line(
         Span("▶ ", "accent"),
-        Span(step_label(step.step, step.iteration), "strong"),
-        f"  {who}{model}{how}{attempt}  ",
+        Span(step_label(short_step(step.step), step.iteration), "strong"),
+        f"  {who}{model}{how}{attempt}  " if who else f"{how}{attempt}  ",
         Span(elapsed, "dim"),
     )
 

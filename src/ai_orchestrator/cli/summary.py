@@ -22,8 +22,13 @@ if TYPE_CHECKING:
 TITLE_CHARS = 60
 
 
-def ending(view: TaskView, *, told: Collection[str] = ()) -> list[Line]:
-    """What came out: state, why, commit, branch, findings, cost, and notes not `told` before."""
+def ending(
+    view: TaskView, *, told: Collection[str] = (), is_reason_told: bool = False
+) -> list[Line]:
+    """What came out: state, why, commit, branch, findings, cost, and notes.
+
+    Neither notes that were `told` before nor the reason, where the last line before gave it.
+    """
     summary = view.summary
     rows: list[tuple[str, str]] = []
     if view.final_commit is not None:
@@ -31,14 +36,15 @@ def ending(view: TaskView, *, told: Collection[str] = ()) -> list[Line]:
         rows.append(("branch", _branch(view)))
     rows += [("findings", _counts(view.findings))] if view.findings else []
     rows.append(("spent", figures.usage(summary.usage)))
-    return [state_line(summary), *_facts(rows), *_notes(view, told)]
+    state = state_line(summary, has_reason=not is_reason_told)
+    return [state, *_facts(rows), *_notes(view, told)]
 
 
-def state_line(summary: TaskSummary) -> Line:
+def state_line(summary: TaskSummary, *, has_reason: bool = True) -> Line:
     """`succeeded (approved verified): the reason`."""
     outcome = f" ({summary.outcome.value.replace('_', ' ')})" if summary.outcome else ""
     name = summary.state.value.replace("_", " ")
-    reason = f": {clean_line(summary.reason)}" if summary.reason else ""
+    reason = f": {clean_line(summary.reason)}" if summary.reason and has_reason else ""
     return line(Span(f"{name}{outcome}", STATE_STYLE.get(summary.state, "strong")), reason)
 
 

@@ -43,6 +43,8 @@ RED_OUTPUT_LINES = 12
 TEXT_LINE_CHARS = 400
 _OFFSET_CHARS = 7
 _STEP_CHARS = 12
+"""Room for the steps of the built-in workflows; the column grows with a longer name."""
+_MOST_STEP_CHARS = 24
 
 STATE_STYLE: dict[TaskState, Style] = {
     TaskState.SUCCEEDED: "good",
@@ -66,7 +68,10 @@ STEP_STYLE: dict[str, Style] = {"succeeded": "good", "failed": "bad", "interrupt
 
 
 class Timeline:
-    """Turns events into lines. Remembers when the task began and a half-said sentence."""
+    """Turns events into lines.
+
+    Remembers when the task began, a half-said sentence, and how wide the column of steps is.
+    """
 
     def __init__(self, *, is_verbose: bool) -> None:
         self._is_verbose = is_verbose
@@ -74,6 +79,12 @@ class Timeline:
         self._task_attempt = 1
         self._half_said = ""
         self._half_of: Event | None = None
+        self._step_chars = _STEP_CHARS
+
+    @property
+    def indent(self) -> int:
+        """Characters before what happened: the offset and the step."""
+        return _OFFSET_CHARS + 2 + self._step_chars + 2
 
     def feed(self, event: Event) -> list[Line]:
         """The lines to print for the event, often none."""
@@ -165,15 +176,21 @@ class Timeline:
     def _line(self, event: Event, *pieces: str | Span) -> Line:
         began = self._began or event.ts
         offset = figures.duration((event.ts - began).total_seconds())
-        label = step_label(event.step, event.iteration) if event.step else "task"
+        label = step_label(short_step(event.step), event.iteration) if event.step else "task"
+        self._step_chars = min(max(self._step_chars, len(label)), _MOST_STEP_CHARS)
         return line(
             Span(f"{offset:>{_OFFSET_CHARS}}  ", "dim"),
-            Span(f"{label:<{_STEP_CHARS}}  ", "plain" if event.step else "strong"),
+            Span(f"{label:<{self._step_chars}}  ", "plain" if event.step else "strong"),
             *pieces,
         )
 
     def _beside(self, span: Span) -> Line:
-        return line(" " * (_OFFSET_CHARS + _STEP_CHARS + 4), span)
+        return line(" " * self.indent, span)
+
+
+def short_step(step: str) -> str:
+    """The step's own name: the loop around it, or the step that it verifies, stands nearby."""
+    return step.rpartition("/")[2]
 
 
 def step_label(step: str, iteration: int | None) -> str:
@@ -218,7 +235,7 @@ def _state(data: TaskStateData) -> tuple[Span, ...]:
 
 
 def _started(event: Event, data: StepStartedData) -> tuple[Span, ...]:
-    who = f"{data.kind} started" if data.agent is None else f"started: {data.agent}"
+    who = "started" if data.agent is None else f"started: {data.agent}"
     model = f" ({data.model})" if data.model else ""
     facts: list[str] = [data.how] if data.how != "fresh" else []
     if event.attempt is not None and event.attempt > 1:
@@ -253,7 +270,7 @@ def _wait(data: AgentWaitData) -> str:
     account = clean_line(data.account)
     if data.is_over:
         return f"has its turn with account {account}"
-    return f"waits for its turn with account {account}, which another run uses"
+    return f"waits for its turn with account {account}, which is in use"
 
 
 def _quota(data: QuotaChangedData) -> str:

@@ -188,7 +188,8 @@ def _show_ending(ctx: click.Context, ending: Ending, how: Watch, delivered: str 
     if ending.is_left:
         _show_detached(ctx, ending, how)
         return
-    show(ctx, line(), *ending_lines(ending.view, told=how.told))
+    is_told = ending.kind == "final"  # the story ends with the state and its reason
+    show(ctx, line(), *ending_lines(ending.view, told=how.told, is_reason_told=is_told))
     if delivered is not None:
         show(ctx, line(Span("  result     ", "dim"), delivered))
     show_next(ctx, *_next(ending, how, delivered), data_dir=how.data_dir)

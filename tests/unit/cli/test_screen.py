@@ -7,12 +7,13 @@ from datetime import timedelta
 from functools import reduce as fold
 
 import pytest
-from tests.unit.cli.memory import START, entry, story
+from tests.unit.cli.memory import START, entry, event, story
 
 from ai_orchestrator.cli.lines import to_text
 from ai_orchestrator.cli.live_view import LiveView, Said, reduce
 from ai_orchestrator.cli.screen import MAX_HEIGHT, panel
 from ai_orchestrator.model.agent import Usage
+from ai_orchestrator.model.events import StepStartedData
 from ai_orchestrator.model.review import FindingState
 
 NOW = START + timedelta(seconds=90)
@@ -31,6 +32,22 @@ def test_running_step_figures_and_words_are_shown() -> None:
     assert "  │ I will look." in lines
     assert "  • Edit calculator/core.py" in lines
     assert lines[-1].startswith("running  1m30s  12,400 tokens in, 2,310 out, cost $0.42")
+
+
+def test_steps_are_called_by_their_own_names() -> None:
+    """A step of the orchestrator itself is not called twice what it is."""
+    started = [
+        event(1, StepStartedData("prepare"), step="prepare", attempt=1),
+        event(2, StepStartedData("agent", "codex"), step="improve/review", iteration=2, attempt=1),
+        event(3, StepStartedData("script"), step="improve/format", attempt=2),
+    ]
+    lines = shown(fold(reduce, started, LiveView()))
+
+    assert lines[1:4] == [
+        "▶ prepare  1m30s",
+        "▶ review #2  codex  1m29s",
+        "▶ format  script, attempt 2  1m28s",
+    ]
 
 
 def test_red_verifier_and_open_finding_are_shown() -> None:

@@ -78,7 +78,7 @@ def test_a_baseline_is_called_one() -> None:
 @pytest.mark.parametrize(
     ("data", "line"),
     [
-        pytest.param(StepStartedData("verify"), "s             verify started", id="no-agent"),
+        pytest.param(StepStartedData("verify"), "s             started", id="no-agent"),
         pytest.param(
             StepStartedData("agent", "codex", how="restarted", note="tree was lost"),
             "s             started: codex, restarted, tree was lost",
@@ -101,7 +101,7 @@ def test_a_baseline_is_called_one() -> None:
         ),
         pytest.param(
             AgentWaitData("work"),
-            "s             waits for its turn with account work, which another run uses",
+            "s             waits for its turn with account work, which is in use",
             id="waits",
         ),
         pytest.param(
@@ -189,6 +189,45 @@ def test_a_sentence_without_end_is_printed_in_pieces() -> None:
 def test_the_round_stands_beside_the_step() -> None:
     """From the second one on."""
     assert one(StepStartedData("agent", "codex"), iteration=2).startswith("s #2 ")
+
+
+@pytest.mark.parametrize(
+    ("step", "label"),
+    [
+        pytest.param("implement", "implement", id="alone"),
+        pytest.param("improve/implement", "implement", id="in-a-loop"),
+        pytest.param("improve/implement/verify", "verify", id="its-verification"),
+        pytest.param("improve/parallel/security-review.2", "security-review.2", id="in-a-group"),
+    ],
+)
+def test_a_step_is_called_by_its_own_name(step: str, label: str) -> None:
+    """What stands around it is the same on every line, and `tasks show` has all of it."""
+    (line,) = told(event(1, StepStartedData("agent", "codex"), step=step))
+
+    assert line.split()[1] == label
+
+
+def test_the_column_grows_with_a_longer_step() -> None:
+    """From its first line on everything stands in one column again, output beside it too."""
+    red = VerifierFinishedData(verifier_result(is_green=False), "c")
+    lines = told(
+        event(1, TaskStateData(TaskState.RUNNING)),
+        event(2, StepStartedData("agent", "codex"), step="improve/security-review", iteration=2),
+        event(3, red, step="improve/refine/verify"),
+    )
+
+    words = ("running", "started", "verifier", "| FAILED")
+    assert [line.index(word) for line, word in zip(lines, words, strict=False)] == [23, 29, 29, 29]
+
+
+def test_the_column_does_not_grow_without_end() -> None:
+    """One monstrous name costs its own line, not all those after it."""
+    lines = told(
+        event(1, StepStartedData("agent", "codex"), step="s" * 63),
+        event(2, StepStartedData("agent", "codex"), step="t"),
+    )
+
+    assert lines[1].index("started") == 9 + 24 + 2
 
 
 def test_a_new_task_attempt_counts_its_own_time() -> None:
