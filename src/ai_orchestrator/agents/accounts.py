@@ -62,12 +62,18 @@ def account_of(
     places: LoginPlaces,
 ) -> Account:
     """The agent's account: the one it names, else its only one, else what is found."""
+    spec = account_spec_of(agent, accounts)
+    if spec is None:
+        return _found(agent, login, credentials, places)
+    return _configured(spec, login, credentials, places)
+
+
+def account_spec_of(agent: AgentSpec, accounts: Iterable[AccountSpec]) -> AccountSpec | None:
+    """The account of the configuration that the agent names, else its only one; None: neither."""
     own = [account for account in accounts if account.agent == agent.name]
     named = [account for account in own if account.name == agent.account]
     chosen = named or (own if len(own) == 1 and agent.account is None else [])
-    if chosen:
-        return _configured(chosen[0], login, credentials, places)
-    return _found(agent, login, credentials, places)
+    return chosen[0] if chosen else None
 
 
 def _configured(

@@ -117,8 +117,8 @@ class ProcessAgentHost:
                 redact = home.redacting(self._redact)
                 return await self._run(order, home.seeing(on_event), redact, home)
         except TurnLimitError:
-            waited = f"other runs used the account {home.name!r} for {limit_s:g} s"
-            return not_started("limit", f"not started: {waited}")
+            why = f"the account {home.name!r} was in use for {limit_s:g} s"
+            return not_started("limit", f"not started: {why}")
 
     async def _run(
         self,

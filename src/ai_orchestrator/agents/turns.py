@@ -28,8 +28,8 @@ class Turns:
     @asynccontextmanager
     async def turn(
         self, name: str, *, limit_s: float, on_wait: Callable[[], None]
-    ) -> AsyncIterator[bool]:
-        """Holds the name for the block, after all who came before; the value: it had to be waited.
+    ) -> AsyncIterator[None]:
+        """Holds the name for the block, after all who came before.
 
         `on_wait` is called once where it is not free at once. Raises `TurnLimitError` when the
         turn has not come within `limit_s`.
@@ -40,7 +40,7 @@ class Turns:
             if is_late:
                 on_wait()
                 await _called(place, limit_s)
-            yield is_late
+            yield
         finally:
             self._leave(name, place)
 

@@ -21,8 +21,9 @@ import msgspec
 
 from ai_orchestrator.agents.base import Login
 from ai_orchestrator.agents.files import read_bounded
-from ai_orchestrator.agents.turns import Turns
+from ai_orchestrator.agents.turns import TurnLimitError, Turns
 from ai_orchestrator.base.errors import EnvironmentProblemError
+from ai_orchestrator.base.lockfile import Held, acquire
 from ai_orchestrator.model.agent import AgentEvent, WaitSeen
 from ai_orchestrator.model.orders import AgentEventSink
 
@@ -30,6 +31,8 @@ ACCOUNTS_FOLDER = "accounts"
 """In the data directory."""
 LIMIT_LOGIN_BYTES = 2**20
 """A guess, far above any login file."""
+_LOCK_PAUSE_S = 0.25
+"""A person who logs in takes a minute or more."""
 SECRETS_KEPT = 64
 """Per account: what was renewed is still looked for, since late events may hold it."""
 _SECRET = re.compile(r"[!-~]{16,}")
@@ -49,6 +52,19 @@ def is_login(path: Path) -> bool:
     except OSError:
         return False
     return stat.S_ISREG(status.st_mode) and status.st_size > 0
+
+
+def lock_of(directory: Path) -> Path:
+    """The lock of whoever uses a login or makes it anew; no account's name has a dot."""
+    return directory.with_name(f"{directory.name}.lock")
+
+
+def keep_only_login(directory: Path, login: Login, discard: Discard) -> None:
+    """Nothing but the files of the login is in the directory, and it is open to its owner only."""
+    directory.chmod(0o700)
+    for path in directory.iterdir():
+        if path.name not in login.login_files or not is_login(path):
+            discard(path)
 
 
 class VendorHomes:
@@ -88,23 +104,37 @@ class VendorHome:
 
     @asynccontextmanager
     async def lent(self, *, limit_s: float, on_event: AgentEventSink) -> AsyncIterator[None]:
-        """For the block nobody else in this process uses the account, and it holds a login only.
+        """For the block nobody else uses the account, and its directory holds a login only.
 
         Tells where it has to wait, and when that is over. Raises `TurnLimitError` where it waited
         in vain, `EnvironmentProblemError` where nobody logged in.
         """
-
-        def wait() -> None:
-            on_event(WaitSeen(self.name))
-
-        async with self._turns.turn(self.name, limit_s=limit_s, on_wait=wait) as had_to_wait:
-            if had_to_wait:
-                on_event(WaitSeen(self.name, is_over=True))
-            await _in_thread(self._make_ready)
+        waiting = _Waiting(self.name, on_event)
+        async with self._turns.turn(self.name, limit_s=limit_s, on_wait=waiting.begin):
+            held = await self._lock(limit_s, waiting)
             try:
-                yield
+                waiting.end()
+                await _in_thread(self._make_ready)
+                try:
+                    yield
+                finally:
+                    await _in_thread(self._tidy)
             finally:
-                await _in_thread(self._tidy)
+                held.release()
+
+    async def _lock(self, limit_s: float, waiting: _Waiting) -> Held:
+        """The lock that keeps a person from logging in meanwhile; waited for while one does."""
+        path = lock_of(self._directory)
+        try:
+            async with asyncio.timeout(limit_s):
+                while (held := acquire(path)) is None:
+                    waiting.begin()
+                    await asyncio.sleep(_LOCK_PAUSE_S)
+        except FileNotFoundError as error:
+            raise self._no_login() from error
+        except TimeoutError as error:
+            raise TurnLimitError from error
+        return held
 
     def look(self) -> None:
         """Has the login's secrets redacted, also those that the program wrote just now. Quick."""
@@ -148,21 +178,40 @@ class VendorHome:
         if not self._directory.is_symlink() and self._directory.is_dir():
             self._tidy()
         if not any(is_login(path) for path in self._login_files()):
-            raise EnvironmentProblemError(
-                f"account {self.name!r} holds no login.",
-                hint=f"Type: ai-orchestrator agents login {self.name}",
-            )
+            raise self._no_login()
         self.look()
 
+    def _no_login(self) -> EnvironmentProblemError:
+        return EnvironmentProblemError(
+            f"account {self.name!r} holds no login.",
+            hint=f"Type: ai-orchestrator agents login {self.name}",
+        )
+
     def _tidy(self) -> None:
-        """Removes all but the files of the login."""
-        self._directory.chmod(0o700)
-        for path in self._directory.iterdir():
-            if path.name not in self._login.login_files or not is_login(path):
-                self._discard(path)
+        keep_only_login(self._directory, self._login, self._discard)
 
     def _login_files(self) -> list[Path]:
         return [self._directory / name for name in self._login.login_files]
+
+
+class _Waiting:
+    """Tells once that a run waits, and once that it does no longer."""
+
+    def __init__(self, account: str, on_event: AgentEventSink) -> None:
+        self._account = account
+        self._on_event = on_event
+        self._is_told = False
+
+    def begin(self) -> None:
+        """It waits."""
+        if not self._is_told:
+            self._is_told = True
+            self._on_event(WaitSeen(self._account))
+
+    def end(self) -> None:
+        """It has its turn."""
+        if self._is_told:
+            self._on_event(WaitSeen(self._account, is_over=True))
 
 
 class _Known:

@@ -66,6 +66,56 @@ class AgentStatus(Protocol):
         ...
 
 
+class LoginResult(Protocol):
+    """What came of a vendor's login."""
+
+    @property
+    def is_ready(self) -> bool:
+        """The login is kept now."""
+        ...
+
+    @property
+    def problem(self) -> str:
+        """One sentence, where it is not; the one before stays."""
+        ...
+
+    @property
+    def note(self) -> str:
+        """What keeps the login from being used, `` where nothing does."""
+        ...
+
+
+class PreparedLogin(Protocol):
+    """A vendor's login that can be made."""
+
+    @property
+    def account(self) -> str:
+        """The account that will hold it."""
+        ...
+
+    @property
+    def agent_name(self) -> str:
+        """The agent that logs in."""
+        ...
+
+    @property
+    def command(self) -> str:
+        """What will be run, for people."""
+        ...
+
+    @property
+    def directory(self) -> Path:
+        """Where the login will be."""
+        ...
+
+    def run(self, arguments: Sequence[str]) -> LoginResult:
+        """Runs it at this terminal with further arguments of the vendor's.
+
+        Raises `TemporaryError` while a task works with the account.
+        """
+        ...
+
+
 class WorkflowListing(Protocol):
     """One workflow that `run -w` accepts."""
 
@@ -269,6 +319,14 @@ class Services(Protocol):
         """The enabled agents of the configuration in its order; asks each for its version.
 
         `data_dir`: as in `settings.data_dir`; it may hold logins.
+        """
+        ...
+
+    def prepare_login(self, name: str, place: ConfigPlace, data_dir: Path | None) -> PreparedLogin:
+        """A vendor's login, ready to be made for an account or an agent of the configuration.
+
+        Raises `NotFoundError` for an unknown name, `BadInputError` for what has no login to make,
+        `EnvironmentProblemError` where the agent's program is missing.
         """
         ...
 

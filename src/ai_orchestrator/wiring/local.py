@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from ai_orchestrator.services.application import Applied
     from ai_orchestrator.services.catalogue import WorkflowListing
     from ai_orchestrator.services.doctor import Check
+    from ai_orchestrator.services.login import PreparedLogin
     from ai_orchestrator.services.planning import Plan
     from ai_orchestrator.wiring.demo import DemoRun
 
@@ -318,6 +319,21 @@ class LocalServices:
         places = self._login_places(data_dir)
         config = self._resolve_at(place).config
         return asyncio.run(survey_configured(config, self.environment, places))
+
+    def prepare_login(self, name: str, place: Place, data_dir: Path | None) -> PreparedLogin:
+        """A vendor's login, ready to be made for an account or an agent of the configuration."""
+        from ai_orchestrator.config.credentials import pick_credentials
+        from ai_orchestrator.services.login import Machine, prepare_login
+        from ai_orchestrator.workflows.load import agent_specs
+
+        config = self._resolve_at(place).config
+        machine = Machine(
+            self.environment,
+            data_dir or data_directory(self.environment),
+            self._login_places(data_dir),
+            pick_credentials(self.environment, config),
+        )
+        return prepare_login(name, *agent_specs(config), machine)
 
     def _login_places(self, data_dir: Path | None) -> LoginPlaces:
         from ai_orchestrator.agents.accounts import LoginPlaces

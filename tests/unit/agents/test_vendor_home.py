@@ -12,8 +12,9 @@ from tests.agents.bench import until
 
 from ai_orchestrator.agents.registry import driver
 from ai_orchestrator.agents.turns import TurnLimitError
-from ai_orchestrator.agents.vendor_home import VendorHome, VendorHomes
+from ai_orchestrator.agents.vendor_home import VendorHome, VendorHomes, lock_of
 from ai_orchestrator.base.errors import EnvironmentProblemError
+from ai_orchestrator.base.lockfile import acquire, is_held
 from ai_orchestrator.model.agent import AgentEvent, TextSeen, WaitSeen
 from ai_orchestrator.workspace.removal import remove_tree
 
@@ -206,3 +207,34 @@ async def test_a_cancelled_run_leaves_a_login_only(accounts: Accounts) -> None:
     assert names_in(state) == [FILE]
     await asyncio.wait((holder,))
     assert holder.cancelled()
+
+
+async def test_a_run_waits_while_a_person_logs_in(accounts: Accounts) -> None:
+    """It starts with the new login."""
+    state = accounts.log_in(OLD)
+    person = acquire(lock_of(state))
+    assert person is not None
+    run = asyncio.create_task(accounts.lend())
+    await until(lambda: accounts.events == [WaitSeen("work")])
+    accounts.log_in(NEW)
+    person.release()
+    await run
+    assert accounts.secrets == {NEW}
+
+
+async def test_a_person_can_tell_that_a_run_uses_the_account(accounts: Accounts) -> None:
+    """By its lock, which goes with the run."""
+    state = accounts.log_in(OLD)
+    async with accounts.home().lent(limit_s=30.0, on_event=accounts.events.append):
+        assert is_held(lock_of(state))
+    assert not is_held(lock_of(state))
+
+
+async def test_a_wait_for_a_person_ends_too(accounts: Accounts) -> None:
+    """At the same limit, and the next one has its turn."""
+    person = acquire(lock_of(accounts.log_in(OLD)))
+    assert person is not None
+    with pytest.raises(TurnLimitError):
+        await accounts.lend(limit_s=0.05)
+    person.release()
+    await accounts.lend()

@@ -369,6 +369,29 @@ def workflow(name: str = "default") -> WorkflowSpec:
 
 
 @dataclass(frozen=True)
+class LoginDone:
+    is_ready: bool = True
+    problem: str = ""
+    note: str = ""
+
+
+@dataclass
+class MemoryLogin:
+    """A login that ends as it is told to; remembers with what it was run."""
+
+    account: str = "work"
+    agent_name: str = "claude"
+    command: str = "/bin/claude auth login"
+    directory: Path = Path("/home/ann/data/accounts/work")
+    done: LoginDone = LoginDone()
+    arguments: tuple[str, ...] | None = None
+
+    def run(self, arguments: Sequence[str]) -> LoginDone:
+        self.arguments = tuple(arguments)
+        return self.done
+
+
+@dataclass(frozen=True)
 class Listing:
     spec: WorkflowSpec = field(default_factory=workflow)
     origin: str = "built-in"
@@ -448,6 +471,7 @@ class MemoryServices:
     agents: tuple[Agent, ...] = (Agent(), LOST_AGENT)
     the_plan: MemoryPlan = field(default_factory=MemoryPlan)
     demo_agents: tuple[str, ...] | None = None
+    login: MemoryLogin = field(default_factory=MemoryLogin)
 
     def open_backend(self, settings: CliSettings) -> Backend:
         self.asked.append("open_backend")
@@ -494,6 +518,12 @@ class MemoryServices:
     def survey_agents(self, place: ConfigPlace, data_dir: Path | None) -> Sequence[Agent]:
         self.place = place
         return self.agents
+
+    def prepare_login(self, name: str, place: ConfigPlace, data_dir: Path | None) -> MemoryLogin:
+        self.asked.append(f"prepare_login {name} {data_dir}")
+        self.place = place
+        self._raise()
+        return self.login
 
     def list_workflows(self, place: ConfigPlace) -> Sequence[Listing]:
         self._raise()

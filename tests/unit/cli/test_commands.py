@@ -9,6 +9,7 @@ from tests.unit.cli.memory import (
     LOST_AGENT,
     SHORT,
     Agent,
+    LoginDone,
     MemoryCheck,
     Round,
     World,
@@ -17,7 +18,7 @@ from tests.unit.cli.memory import (
 )
 
 from ai_orchestrator import __version__
-from ai_orchestrator.base.errors import NotFoundError
+from ai_orchestrator.base.errors import EnvironmentProblemError, NotFoundError
 from ai_orchestrator.model.states import OutcomeCode, TaskState
 
 
@@ -28,6 +29,56 @@ def test_agents_shows_readiness_and_the_next_command(world: World) -> None:
     assert "claude  ready      2.1.0  default (env)" in done.out
     assert "codex: npm install -g codex" in done.out
     assert done.out == world.type("agents", "list").out
+
+
+def test_login_is_made_and_told(world: World) -> None:
+    """What runs and where it is kept before, the result after; the vendor's words are passed on."""
+    done = world.type("--data-dir", "/d", "agents", "login", "work", "-c", "x", "--", "--device")
+    assert done.code == 0
+    assert done.out == "claude is logged in: account work (vendor-home).\n"
+    assert "/bin/claude auth login: the login will be kept in /home/ann/data/accounts/work" in (
+        done.err
+    )
+    assert world.services.login.arguments == ("--device",)
+    assert world.services.asked == ["prepare_login work /d"]
+    assert world.services.place is not None
+    assert world.services.place.config_file == Path.cwd() / "x"
+
+
+def test_login_that_failed_is_exit_1(world: World) -> None:
+    """With the reason."""
+    world.services.login.done = LoginDone(is_ready=False, problem="it ended with exit code 7.")
+    done = world.type("agents", "login", "work")
+    assert (done.code, done.out) == (1, "")
+    assert "it ended with exit code 7. Nothing was changed." in done.err
+
+
+def test_login_that_is_not_used_says_why(world: World) -> None:
+    """It is ready all the same."""
+    world.services.login.done = LoginDone(note="A_KEY comes first.")
+    done = world.type("agents", "login", "work")
+    assert done.code == 0
+    assert "A_KEY comes first." in done.err
+
+
+@pytest.mark.parametrize(
+    ("problem", "code"),
+    [(NotFoundError("no agent"), 2), (EnvironmentProblemError("no program"), 3)],
+    ids=["unknown", "missing"],
+)
+def test_login_that_cannot_be_made(world: World, problem: Exception, code: int) -> None:
+    """Nothing is run."""
+    world.services.problem = problem
+    assert world.type("agents", "login", "x").code == code
+    assert world.services.login.arguments is None
+
+
+def test_login_is_made_on_this_machine_only(world: World) -> None:
+    """A server's logins are made beside it."""
+    done = world.type("--server", "http://x", "agents", "login", "work")
+    assert done.code == 2
+    assert "on the server's own" in done.err
+    assert world.services.asked == []
 
 
 def test_agents_looks_where_it_was_told(world: World) -> None:
