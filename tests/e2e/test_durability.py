@@ -5,7 +5,9 @@ from __future__ import annotations
 import itertools
 import os
 import signal
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -157,6 +159,35 @@ def held(what: str, command: str) -> dict[str, Any]:
         return {"setup": [command]}
     steps = [{"task": "implement"}, {"run": command}]
     return {"workflows": {"quick": {"success": "verified", "steps": steps}}}
+
+
+@pytest.mark.parametrize("what", ["its-task-ended", "its-task-did-not"])
+def test_a_journal_that_knows_less_or_more_than_the_task(
+    data: Path, repository: Path, tmp_path: Path, what: str
+) -> None:
+    """They are written in two transactions, and a disk may be full in between."""
+    mark = tmp_path / "mark"
+    with running(data) as first:
+        task_id = submit(first, repository, coder(f"echo x >> {mark}; echo hi > out.txt"))
+        assert first.until_final(task_id).summary.state is TaskState.SUCCEEDED
+    with closing(sqlite3.connect(data / "db.sqlite")) as database, database:
+        database.execute("DELETE FROM operation_outputs")
+        if what == "its-task-ended":
+            database.execute("UPDATE workflow_status SET status = 'PENDING'")
+        else:
+            database.execute("UPDATE workflow_status SET status = 'ERROR'")
+            database.execute("UPDATE orchestrator_tasks SET state = 'running', outcome = NULL")
+    with running(data) as second:
+        wait_for(lambda: journal(data) == {"SUCCESS"}, "the workflow to end")
+        assert second.backend.task(task_id).summary.state is TaskState.SUCCEEDED
+        assert [one.outcome for one in agent_runs(second.backend.task(task_id))] == ["succeeded"]
+    assert lines(mark) == 1
+
+
+def journal(data: Path) -> set[str]:
+    """How the journal says that the workflows stand."""
+    with closing(sqlite3.connect(data / "db.sqlite")) as database:
+        return {status for (status,) in database.execute("SELECT status FROM workflow_status")}
 
 
 # -- cancelling

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -32,17 +32,29 @@ def wait_for(condition: Callable[[], bool], what: str, deadline_s: float = DEADL
 
 
 class RunnerProcess:
-    """A runner, and the client that talks to it."""
+    """A runner, and the client that talks to it.
 
-    def __init__(self, data_dir: Path, *arguments: str, program: str = "") -> None:
+    `through`: a command that starts the one behind it in its own place. `outside`: where socket
+    and log are, when the data directory cannot be seen from here.
+    """
+
+    def __init__(
+        self,
+        data_dir: Path,
+        *arguments: str,
+        program: str = "",
+        through: Sequence[str] = (),
+        outside: Path | None = None,
+    ) -> None:
         data_dir.mkdir(parents=True, exist_ok=True)
         self.data_dir = data_dir
-        self.socket = data_dir / "runner.sock"
-        self.log = data_dir / "test-runner.log"
+        self.socket = (outside or data_dir) / "runner.sock"
+        self.log = (outside or data_dir) / "test-runner.log"
         start = ["-m", "ai_orchestrator.runner"] if not program else [program]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [
+                    *through,
                     sys.executable,
                     *start,
                     *("--data-dir", str(data_dir), "--socket", str(self.socket)),

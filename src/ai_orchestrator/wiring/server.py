@@ -10,18 +10,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
+import sqlalchemy as sa
+
 from ai_orchestrator import __version__
 from ai_orchestrator.agents.host import ProcessAgentHost
 from ai_orchestrator.agents.vendor_home import ACCOUNTS_FOLDER, VendorHomes
 from ai_orchestrator.api.app import build_app
 from ai_orchestrator.base.clock import SystemClock
-from ai_orchestrator.base.errors import TemporaryError
+from ai_orchestrator.base.errors import EnvironmentProblemError, TemporaryError, shorten
 from ai_orchestrator.base.process import GuardedSpawner
-from ai_orchestrator.base.sandbox import (
-    find_bubblewrap,
-    probe_bubblewrap,
-    read_host_layout,
-)
 from ai_orchestrator.engine.adoption import Adoption, Unfinished
 from ai_orchestrator.engine.context import EngineContext
 from ai_orchestrator.engine.engine import Engine, EngineSettings
@@ -52,8 +49,8 @@ from ai_orchestrator.store.views import (
     unfinished_tasks,
 )
 from ai_orchestrator.store.wakeups import Wakeups
+from ai_orchestrator.wiring.enclosing import find_enclosure
 from ai_orchestrator.wiring.settling import Settling
-from ai_orchestrator.workflows.enclosure import Enclosure
 from ai_orchestrator.workflows.load import freeze
 from ai_orchestrator.workflows.run import run_task
 from ai_orchestrator.workflows.values import EPOCH, cleaned
@@ -179,9 +176,16 @@ class Traffic:
 def build_server(settings: ServerSettings) -> Server:
     """A server with its engine launched and unfinished tasks taken up. Blocks; no loop may run.
 
-    The guardian is started first, while this process has one thread and nothing to leak.
+    The guardian is started first, while this process has one thread and nothing to leak. Raises
+    `EnvironmentProblemError` where the data directory cannot be used.
     """
-    return _Builder(settings).build()
+    try:
+        return _Builder(settings).build()
+    except (OSError, sa.exc.OperationalError) as error:
+        raise EnvironmentProblemError(
+            f"data directory {settings.data_dir}: cannot be used ({shorten(str(error))}).",
+            hint="Check the free space of its disk, and its mode.",
+        ) from error
 
 
 class _Builder:
@@ -192,7 +196,7 @@ class _Builder:
         self.data = settings.data_dir
         self.clock = SystemClock()
         self.spawner = GuardedSpawner()
-        self.enclosure = asyncio.run(_enclosure(self.spawner))
+        self.enclosure = asyncio.run(find_enclosure(self.spawner, _SYSTEM_PATH))
         self.redactor = Redactor()
         engine = open_database(self.data / "db.sqlite")
         upgrade(engine, self.data / "backups")
@@ -255,6 +259,8 @@ class _Builder:
 
     async def _run(self, context: EngineContext, task_id: str, task_attempt: int) -> None:
         """Runs a task attempt; whatever becomes of it, the task has an end afterwards."""
+        if not await self.settling.is_wanted(task_id, task_attempt):
+            return
         try:
             await run_task(context, self.world, task_id, task_attempt)
         except BaseException as error:  # a cancellation, or the journal cannot be written
@@ -394,15 +400,3 @@ def _freeze(request: TaskRequest) -> WorkflowSpec:
 
 def _as_unfinished(task: UnfinishedTask) -> Unfinished:
     return Unfinished(task.workflow_id, task.task_id, task.task_attempt, task.release, task.epoch)
-
-
-async def _enclosure(spawner: GuardedSpawner) -> Enclosure:
-    """Whether bubblewrap works here, tried out once."""
-    host = read_host_layout()
-    program = find_bubblewrap(_SYSTEM_PATH)
-    if program is None:
-        return Enclosure(None, host, "bubblewrap (bwrap) is not installed")
-    probe = await probe_bubblewrap(spawner, program)
-    if not probe.is_working:
-        return Enclosure(None, host, probe.reason)
-    return Enclosure(program, host)

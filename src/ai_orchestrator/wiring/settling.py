@@ -17,7 +17,8 @@ from ai_orchestrator.base.errors import OrchestratorError, shorten
 from ai_orchestrator.model.states import ExitCode, OutcomeCode, TaskState
 from ai_orchestrator.store.database import Database
 from ai_orchestrator.store.records import SqlRecords
-from ai_orchestrator.store.views import frozen_task, task_summary
+from ai_orchestrator.store.views import frozen_task, task_summary, task_view
+from ai_orchestrator.workflows.interruption import close_left_open
 from ai_orchestrator.workflows.run import give_back
 from ai_orchestrator.workflows.world import World
 
@@ -36,11 +37,22 @@ class Settling:
     leaving: threading.Event
     """Set when this process is about to end: the next one will see to it."""
 
+    async def is_wanted(self, task_id: str, task_attempt: int) -> bool:
+        """The attempt has no end yet, and is the task's last one.
+
+        The journal may not know what our row does: that the attempt's end was settled while the
+        journal itself could not be written.
+        """
+        summary = await self.database.read_async(lambda c: task_summary(c, task_id))
+        return not summary.state.is_final and summary.task_attempt == task_attempt
+
     async def settle(self, task_id: str, task_attempt: int, error: BaseException) -> None:
         """Writes the end of a task attempt whose workflow broke off: cancelled, or failed.
 
         A full disk may stand in the way, so this tries until it can be written or we leave.
         """
+        if isinstance(error, Exception):
+            log.error("task %s: its workflow broke off", task_id, exc_info=error)
         while not self.leaving.is_set():
             try:
                 if isinstance(error, Exception):
@@ -64,8 +76,9 @@ class Settling:
             self.world.archive.forget(task_id, task_attempt)
 
     async def _failed(self, task_id: str, task_attempt: int, error: Exception) -> None:
-        log.error("task %s: its workflow broke off", task_id, exc_info=error)
         await self._give_back(task_id, task_attempt)
+        view = await self.database.read_async(lambda c: task_view(c, task_id))
+        await close_left_open(self.world, task_id, task_attempt, view.steps)
         outcome, reason = _as_outcome(error)
         await self.records.set_state(task_id, TaskState.FAILED, outcome=outcome, reason=reason)
         self.world.archive.forget(task_id, task_attempt)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -23,75 +23,20 @@ from ai_orchestrator.model.events import (
     StepStartedData,
 )
 from ai_orchestrator.model.ids import StepKey
-from ai_orchestrator.model.orders import WORK_IN_SANDBOX, AttemptPaths, StepCommit
+from ai_orchestrator.model.orders import AttemptPaths, StepCommit
 from ai_orchestrator.model.states import TaskState
 from ai_orchestrator.model.task import StepView
 from ai_orchestrator.model.workflow import AgentStep, WorkflowSpec
 from ai_orchestrator.review.ledger import changed_entries
 from ai_orchestrator.workflows.agent_answer import Answer, judge, load_answer, save_answer
-from ai_orchestrator.workflows.agent_run import AgentRun, Beginning
+from ai_orchestrator.workflows.agent_order import AgentStepOrder
+from ai_orchestrator.workflows.agent_run import Beginning
 from ai_orchestrator.workflows.attempt_log import event_for
-from ai_orchestrator.workflows.interruption import PROCESS_ENDED, STOPPED, close_attempt
-from ai_orchestrator.workflows.ports import TaskTree
-from ai_orchestrator.workflows.progress import Progress, conversation_key, ledger_after, part_of
-from ai_orchestrator.workflows.prompt_inputs import Places, PromptMaker
+from ai_orchestrator.workflows.interruption import PROCESS_ENDED, STOPPED, close_attempt, ending
+from ai_orchestrator.workflows.progress import conversation_key, ledger_after
 from ai_orchestrator.workflows.retry import MAX_INTERRUPTIONS, Again, after_attempts
 from ai_orchestrator.workflows.step_records import commit_message, finding_events, finishing_events
 from ai_orchestrator.workflows.values import StepDone
-from ai_orchestrator.workflows.world import TaskFacts, World
-
-
-@dataclass(frozen=True, slots=True)
-class AgentStepOrder:
-    """A step to bring to its end, whatever was begun before."""
-
-    world: World
-    facts: TaskFacts
-    tree: TaskTree
-    progress: Progress
-    step: AgentStep
-    iteration: int
-    extra_env: dict[str, str]
-    is_alone: bool = True
-    """Not one of a group, whose ledger is written once for all of them."""
-
-    def key(self, attempt: int) -> StepKey:
-        """The key of one of its attempts."""
-        facts = self.facts
-        return StepKey(facts.task_id, facts.task_attempt, self.step.path, self.iteration, attempt)
-
-    def paths(self, key: StepKey) -> AttemptPaths:
-        """The attempt's directories."""
-        return self.tree.attempt_paths(
-            key.tree, role=part_of(self.step), agent=self.step.agent, account=self.step.account
-        )
-
-    @property
-    def may_write(self) -> bool:
-        """The agent could change the tree: only the sandbox makes it read-only for sure."""
-        is_inside = self.world.enclosure.is_sandboxed(self.facts.spec.sandbox)
-        return self.step.permission == "write" or not is_inside
-
-    def run(self, paths: AttemptPaths) -> AgentRun:
-        """The attempt's conversation with its agent."""
-        is_inside = self.world.enclosure.is_sandboxed(self.facts.spec.sandbox)
-        places = Places(
-            work_seen=str(WORK_IN_SANDBOX if is_inside else self.tree.work),
-            tmp=paths.tmp,
-            tmp_seen="/tmp" if is_inside else str(paths.tmp),  # noqa: S108  # the sandbox's own
-        )
-        prompts = PromptMaker(
-            self.facts, self.progress, self.step, self.iteration, self.tree, places
-        )
-        return AgentRun(
-            self.world, self.facts, self.progress, self.step, paths, self.extra_env, prompts
-        )
-
-    @property
-    def remaining_s(self) -> float:
-        """Seconds until the task's time limit."""
-        elapsed = self.world.clock.now().timestamp() - self.progress.started_at
-        return max(self.facts.spec.max_duration_s - elapsed, 0.0)
 
 
 async def run_agent_step(order: AgentStepOrder) -> StepDone:
@@ -184,6 +129,14 @@ async def _attempt(order: AgentStepOrder, views: Sequence[StepView]) -> StepDone
         view, order.facts.task_id, order.facts.task_attempt, _started_event(key, view, beginning)
     )
     order.world.point("attempt.started", key.tree)
+    async with ending(order.world, key, view):
+        return await _carried_out(order, key, view, beginning)
+
+
+async def _carried_out(
+    order: AgentStepOrder, key: StepKey, view: StepView, beginning: Beginning
+) -> StepDone:
+    """The attempt's outcome, with its row finished."""
     paths = order.paths(key)
     run = order.run(paths)
     if order.may_write:

@@ -66,7 +66,7 @@ async def check_head(order: CheckOrder) -> Checked:
     if results:
         return msgspec.json.decode(results[max(results)], type=Checked)
     views = await records.attempts(facts.task_id, facts.task_attempt, order.step, order.iteration)
-    await close_left_open(order.world, facts, views)
+    await close_left_open(order.world, facts.task_id, facts.task_attempt, views)
     key = order.key(len(views) + 1)
     view = StepView(
         step=order.step,
@@ -95,7 +95,7 @@ async def _run(order: CheckOrder, key: StepKey) -> Checked:
             order.tree, progress.head, order.facts.path_env
         )
     protection = await _protection(order, verifiers)
-    judging = Judging(progress.head, verifiers, key.tree, protection.base_paths)
+    judging = Judging(progress.head, verifiers, key, protection.base_paths)
     results = await judge_commit(order.world, order.facts, order.tree, judging)
     return Checked(
         step=order.step,

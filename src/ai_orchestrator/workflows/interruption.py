@@ -17,7 +17,7 @@ from ai_orchestrator.model.events import StepFinishedData
 from ai_orchestrator.model.ids import StepKey
 from ai_orchestrator.model.task import StepView
 from ai_orchestrator.workflows.attempt_log import event_for
-from ai_orchestrator.workflows.world import TaskFacts, World
+from ai_orchestrator.workflows.world import World
 
 PROCESS_ENDED = "The process that ran it ended."
 STOPPED = "It was stopped."
@@ -41,13 +41,13 @@ async def close_attempt(
     )
 
 
-async def close_left_open(world: World, facts: TaskFacts, views: Sequence[StepView]) -> None:
+async def close_left_open(
+    world: World, task_id: str, task_attempt: int, views: Sequence[StepView]
+) -> None:
     """Attempts that an earlier process left running are interrupted ones."""
     for view in views:
         if view.outcome == "running":
-            key = StepKey(
-                facts.task_id, facts.task_attempt, view.step, view.iteration, view.attempt
-            )
+            key = StepKey(task_id, task_attempt, view.step, view.iteration, view.attempt)
             await close_attempt(world, key, view, reason=PROCESS_ENDED)
 
 
@@ -64,6 +64,6 @@ async def ending(world: World, key: StepKey, view: StepView) -> AsyncIterator[No
         raise
     except TemporaryError:
         raise
-    except OrchestratorError as error:
+    except (OrchestratorError, OSError) as error:
         await close_attempt(world, key, view, outcome="failed", reason=str(error))
         raise

@@ -16,7 +16,8 @@ from ai_orchestrator.model.ids import final_ref, workflow_id
 from ai_orchestrator.model.states import ExitCode, OutcomeCode, TaskState
 from ai_orchestrator.model.task import RepositorySource
 from ai_orchestrator.model.workflow import AgentStep, ParallelStep, ScriptStep
-from ai_orchestrator.workflows.agent_step import AgentStepOrder, run_agent_step
+from ai_orchestrator.workflows.agent_order import AgentStepOrder
+from ai_orchestrator.workflows.agent_step import run_agent_step
 from ai_orchestrator.workflows.check_step import CheckOrder, check_head
 from ai_orchestrator.workflows.group_ledger import GroupLedger, save_group_ledger
 from ai_orchestrator.workflows.plan import Check, Finish, Run, next_move

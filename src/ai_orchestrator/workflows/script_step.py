@@ -47,7 +47,7 @@ async def run_script_step(order: ScriptStepOrder) -> StepDone:
     if results:
         return msgspec.json.decode(results[max(results)], type=StepDone)
     views = await records.attempts(facts.task_id, facts.task_attempt, step.path, order.iteration)
-    await close_left_open(order.world, facts, views)
+    await close_left_open(order.world, facts.task_id, facts.task_attempt, views)
     key = StepKey(facts.task_id, facts.task_attempt, step.path, order.iteration, len(views) + 1)
     view = StepView(
         step=step.path,

@@ -179,12 +179,16 @@ class Mirror:
         half.rename(self.directory)
 
     async def _clone(self, state: SourceState) -> None:
-        """By hard links where it can; never with alternates, which a `--local` clone would copy."""
+        """By hard links where it can; never with alternates, which a local clone would copy.
+
+        A path makes it a local one, and then copies across file systems; `--local` would insist
+        on the links.
+        """
         _require_room(self.directory, state)
         half = self._half_made()
         borrows = (state.common_dir / "objects/info/alternates").exists()
-        how = "--no-local" if borrows else "--local"
-        arguments = ("clone", "--quiet", "--bare", how, "--template=", "--no-tags")
+        how = ("--no-local",) if borrows else ()
+        arguments = ("clone", "--quiet", "--bare", *how, "--template=", "--no-tags")
         call = Call(
             (*arguments, "--", str(state.common_dir), str(half)),
             cwd=self.directory.parent,
