@@ -27,9 +27,10 @@ if [ "$tree" = "$OLD_TREE" ]; then
   exit
 fi
 commit=$("$0" "$@" commit-tree "$tree" -p "$PARENT") || exit
-"$0" "$@" update-ref --no-deref "$REF" "$commit" || exit
+"$0" "$@" update-ref --no-deref "$REF" "$commit" &
 echo "$commit"
-exec "$0" "$@" {" ".join(DIFF_ARGUMENTS)} "$OLD_TREE" "$tree"
+"$0" "$@" {" ".join(DIFF_ARGUMENTS)} "$OLD_TREE" "$tree" || exit
+wait $!
 """
 
 _MOVE = """
