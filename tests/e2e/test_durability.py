@@ -178,16 +178,20 @@ def test_a_journal_that_knows_less_or_more_than_the_task(
             database.execute("UPDATE workflow_status SET status = 'ERROR'")
             database.execute("UPDATE orchestrator_tasks SET state = 'running', outcome = NULL")
     with running(data) as second:
-        wait_for(lambda: journal(data) == {"SUCCESS"}, "the workflow to end")
+        wait_for(lambda: journal(data)[0] == "SUCCESS", "the workflow to end")
         assert second.backend.task(task_id).summary.state is TaskState.SUCCEEDED
         assert [one.outcome for one in agent_runs(second.backend.task(task_id))] == ["succeeded"]
+        steps = journal(data)[1]
+        assert (steps == 0) if what == "its-task-ended" else (steps > 0)
     assert lines(mark) == 1
 
 
-def journal(data: Path) -> set[str]:
-    """How the journal says that the workflows stand."""
+def journal(data: Path) -> tuple[str, int]:
+    """How the journal says that the one workflow stands, and how many steps it knows."""
     with closing(sqlite3.connect(data / "db.sqlite")) as database:
-        return {status for (status,) in database.execute("SELECT status FROM workflow_status")}
+        ((status,),) = database.execute("SELECT status FROM workflow_status")
+        ((steps,),) = database.execute("SELECT count(*) FROM operation_outputs")
+    return status, steps
 
 
 # -- cancelling
