@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import msgspec
 import pytest
@@ -297,7 +298,7 @@ def test_a_review_alone_is_delivered_without_verifying() -> None:
     ],
 )
 def test_a_used_up_limit_ends_the_task_before_the_next_step(
-    limit: dict[str, object], outcome: OutcomeCode
+    limit: dict[str, Any], outcome: OutcomeCode
 ) -> None:
     """Nothing more is started once the task's own limit is reached."""
     script = Script(["t1", "t2"], [False, True], [False, True])
