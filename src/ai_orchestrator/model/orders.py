@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from ai_orchestrator.model.agent import AgentEvent, Permission, SandboxMode
 from ai_orchestrator.model.ids import StepKey
@@ -33,6 +34,38 @@ class Equipment:
     ports: tuple[int, ...] = ()
     notes: tuple[str, ...] = ()
     """What a person should know: patterns that nothing fits."""
+    paths: tuple[str, ...] = ()
+    """What was brought into the tree."""
+
+
+@dataclass(frozen=True, slots=True)
+class SetupOrder:
+    """Commands that make a tree ready, and what their result depends on beside its files."""
+
+    commands: tuple[tuple[str, ...], ...]
+    which: Literal["work", "clean"]
+    """The agent's tree or the verifiers'."""
+    seen_at: str
+    """Where the commands see the tree: what they install may hold the path."""
+    path_env: str
+    """PATH on which their tools are found."""
+    files: tuple[str, ...] | None
+    """Patterns of files that count beside lock files; None: found out by the commands."""
+    furnished: tuple[str, ...]
+    """What `copy:` and `link:` brought: never kept, and part of what the result depends on."""
+
+
+@dataclass(frozen=True, slots=True)
+class SetupResult:
+    """What came of restoring or keeping a set-up."""
+
+    key: str
+    """Of all that the result depends on."""
+    is_done: bool = False
+    reason: str = ""
+    """Why it is not done, where that is as it should be; part of a sentence."""
+    trouble: str = ""
+    """A sentence for people, where something failed."""
 
 
 @dataclass(frozen=True, slots=True)

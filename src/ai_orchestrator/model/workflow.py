@@ -110,6 +110,9 @@ class EnvironmentSpec(msgspec.Struct, frozen=True):
     """What a tree needs before work can start in it."""
 
     setup: tuple[tuple[str, ...], ...] = ()
+    setup_files: tuple[str, ...] | None = None
+    """Patterns of files on which the result of `setup` depends, beside lock files and manifests;
+    None: found out by its commands."""
     copy: tuple[str, ...] = ()
     link: tuple[str, ...] = ()
     ports: int = 0

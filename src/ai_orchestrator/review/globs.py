@@ -1,4 +1,4 @@
-"""Patterns of paths as git reads them in `.gitignore`, for `protected:`. Pure.
+"""Patterns of paths as git reads them in `.gitignore`, for `protected:` and `setup_files:`. Pure.
 
 `*` and `?` stay within one name, `**` goes over folders. A pattern without a slash (a trailing one
 does not count) matches at any depth, one with a slash from the top. What names a folder covers all
@@ -32,18 +32,18 @@ def check(pattern: str) -> None:
 def _compiled(pattern: str) -> re.Pattern[str]:
     if pattern.startswith("!"):
         raise BadInputError(
-            f"protected pattern {pattern!r}: exceptions are not supported.",
-            hint="List the patterns that shall be protected only.",
+            f"pattern {pattern!r}: exceptions are not supported.",
+            hint="List only the patterns that are meant.",
         )
     body = pattern.strip().removesuffix("/")
     if not body.strip("/"):
-        raise BadInputError(f"protected pattern {pattern!r} is empty.")
+        raise BadInputError(f"pattern {pattern!r} is empty.")
     anchored = body.removeprefix("/") if "/" in body else f"**/{body}"
     text = "".join(_translated(token[0]) for token in _TOKEN.finditer(anchored))
     try:
         return re.compile(f"{text}(?:/.*)?\\Z", re.DOTALL)
     except re.error as error:
-        raise BadInputError(f"protected pattern {pattern!r} cannot be read: {error}.") from error
+        raise BadInputError(f"pattern {pattern!r} cannot be read: {error}.") from error
 
 
 def _translated(token: str) -> str:

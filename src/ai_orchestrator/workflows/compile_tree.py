@@ -104,10 +104,19 @@ class TreeCompiler:
         _, ports = self._either("ports", self.workflow.ports, self.document.ports)
         return EnvironmentSpec(
             setup=tuple(commands),
+            setup_files=self._setup_files(),
             copy=self._paths("copy", self.workflow.copy, self.document.copy),
             link=self._paths("link", self.workflow.link, self.document.link),
             ports=ports or 0,
         )
+
+    def _setup_files(self) -> tuple[str, ...] | None:
+        keys, given = self._either(
+            "setup_files", self.workflow.setup_files, self.document.setup_files
+        )
+        for index, pattern in enumerate(given or ()):
+            self._check_pattern((*keys, index), pattern)
+        return None if given is None else tuple(given)
 
     def _paths(self, key: str, own: list[str] | None, common: list[str] | None) -> tuple[str, ...]:
         keys, paths = self._either(key, own, common)

@@ -176,6 +176,14 @@ class TreeDoc(_Doc, frozen=True):
         list[CommandLine] | None,
         Meta(description="Commands that make a fresh tree ready, with network."),
     ] = None
+    setup_files: Annotated[
+        list[Text] | None,
+        Meta(
+            description="Patterns of files on which the result of `setup` depends, beside lock "
+            "files, manifests and the files that its commands name: it is kept and brought back "
+            "until one of them changes. Default: none for well-known installers, else all files."
+        ),
+    ] = None
     copy: Annotated[
         list[Text] | None, Meta(description="Ignored files to copy into the tree, such as `.env`.")
     ] = None

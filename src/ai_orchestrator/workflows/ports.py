@@ -17,6 +17,8 @@ from ai_orchestrator.model.orders import (
     AgentOrder,
     AttemptPaths,
     Equipment,
+    SetupOrder,
+    SetupResult,
     StepCommit,
 )
 from ai_orchestrator.model.review import LedgerEntry
@@ -116,6 +118,21 @@ class TaskTree(Protocol):
 
     async def clean_checkout(self, commit: str, *, base_paths: Sequence[str] = ()) -> Path:
         """A second tree that equals the commit, with `base_paths` as they are in the base."""
+        ...
+
+    async def restore_setup(self, order: SetupOrder) -> SetupResult:
+        """Brings what was kept of the same commands on the same files, made before any agent.
+
+        Where there is none, or it cannot be used, the tree has nothing but its commit and what was
+        furnished: a set-up that was interrupted leaves nothing.
+        """
+        ...
+
+    async def keep_setup(self, order: SetupOrder, key: str) -> SetupResult:
+        """Keeps what the commands made, under the key of `restore_setup`.
+
+        Only for a tree in which no agent has run, at the commit that the task starts from.
+        """
         ...
 
     async def list_files(self, commit: str) -> tuple[str, ...]:

@@ -17,9 +17,10 @@ from ai_orchestrator.review.verification import baseline_problem
 from ai_orchestrator.workflows.attempt_log import event_for
 from ai_orchestrator.workflows.detection import detect_verifiers
 from ai_orchestrator.workflows.graph import agents_used, has_writer
-from ai_orchestrator.workflows.judging import Judging, judge_commit, set_up
+from ai_orchestrator.workflows.judging import Judging, judge_commit
 from ai_orchestrator.workflows.plan import EMPTY_TREE
 from ai_orchestrator.workflows.ports import TaskTree
+from ai_orchestrator.workflows.setting_up import SetUp, set_up
 from ai_orchestrator.workflows.values import Prepared, Stopped
 from ai_orchestrator.workflows.world import TaskFacts, World
 
@@ -32,21 +33,25 @@ async def prepare_task(world: World, facts: TaskFacts, tree: OpenTree) -> Prepar
     key = StepKey(facts.task_id, facts.task_attempt, "prepare", 1, 1)
     began = world.clock.now()
     await world.records.emit([event_for(key, "started", StepStartedData(kind="prepare"))])
+    said = ""
     try:
-        prepared = await _prepare(world, facts, key, tree)
+        prepared, said = await _prepare(world, facts, key, tree)
     except EnvironmentProblemError as error:
         outcome = OutcomeCode.NO_AGENT if error.code == "agent-missing" else OutcomeCode.ENVIRONMENT
         prepared = _stopped(world, facts, Stopped(outcome, str(error)))
     finished = StepFinishedData(
         outcome="failed" if prepared.stopped else "succeeded",
-        reason=prepared.stopped.reason if prepared.stopped else "",
+        reason=prepared.stopped.reason if prepared.stopped else said,
         duration_s=(world.clock.now() - began).total_seconds(),
     )
     await world.records.emit([event_for(key, "finished", finished)])
     return prepared
 
 
-async def _prepare(world: World, facts: TaskFacts, key: StepKey, open_tree: OpenTree) -> Prepared:
+async def _prepare(
+    world: World, facts: TaskFacts, key: StepKey, open_tree: OpenTree
+) -> tuple[Prepared, str]:
+    """The prepared task attempt, and what was done to set its tree up."""
     world.enclosure.is_sandboxed(facts.spec.sandbox)
     await world.agents.check(_agents_used(facts), facts.path_env)
     tree = await open_tree(world, facts)
@@ -55,7 +60,15 @@ async def _prepare(world: World, facts: TaskFacts, key: StepKey, open_tree: Open
     )
     for note in equipment.notes:
         await world.records.add_note(facts.task_id, note)
-    await set_up(world, facts, tree, key.tree, work=tree.work)
+    order = SetUp(
+        tree=tree,
+        which="work",
+        work=tree.work,
+        name=key.tree,
+        furnished=equipment.paths,
+        is_before_agents=True,
+    )
+    said = await set_up(world, facts, order)
     base_tree = await tree.tree_of(facts.base)
     verifiers = facts.spec.verifiers
     if verifiers is None:
@@ -67,7 +80,7 @@ async def _prepare(world: World, facts: TaskFacts, key: StepKey, open_tree: Open
         baseline=facts.spec.baseline,
         is_red_base_allowed=facts.spec.allow_red_base,
     )
-    return Prepared(
+    prepared = Prepared(
         base_commit=facts.base,
         base_tree=base_tree,
         verifiers=verifiers,
@@ -84,6 +97,7 @@ async def _prepare(world: World, facts: TaskFacts, key: StepKey, open_tree: Open
         ),
         at=world.clock.now().timestamp(),
     )
+    return prepared, said
 
 
 def _stopped(world: World, facts: TaskFacts, stopped: Stopped) -> Prepared:
@@ -106,7 +120,7 @@ async def _baseline(
     """The verifiers' results on the base; none where nothing will be changed."""
     if not verifiers or not has_writer(facts.spec.steps):
         return ()
-    judging = Judging(facts.base, verifiers, f"{key.tree}.base")
+    judging = Judging(facts.base, verifiers, key, is_baseline=True)
     results = await judge_commit(world, facts, tree, judging)
     await world.records.emit(
         [

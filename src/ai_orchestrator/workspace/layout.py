@@ -6,6 +6,7 @@ work/<task-id>/a<n>/tree, index         the agent's tree and our index of it
 work/<task-id>/a<n>/clean, clean.index  the verifiers' tree
 work/<task-id>/a<n>/attempts/<key>/     HOME and TMPDIR of one execution of a step
 agents/<task-id>/a<n>/<who>/            conversations
+setup/<digest>-<commit>/                what set-up commands made, for the next tree
 trash/                                  what is being removed
 """
 
@@ -50,6 +51,11 @@ class DataLayout:
     def conversations(self) -> Path:
         """One directory per task, with its agents' conversations."""
         return self.root / "agents"
+
+    @property
+    def setups(self) -> Path:
+        """One directory per set-up that is kept."""
+        return self.root / "setup"
 
     @property
     def trash(self) -> Path:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from ai_orchestrator.base.errors import ConflictError, InternalError
-from ai_orchestrator.model.orders import AttemptPaths, StepCommit
+from ai_orchestrator.model.orders import AttemptPaths, SetupOrder, SetupResult, StepCommit
 from ai_orchestrator.model.task import Diff
 from ai_orchestrator.model.workflow import EnvironmentSpec
 from ai_orchestrator.workspace import agent_git
@@ -24,6 +24,7 @@ from ai_orchestrator.workspace.mirror import EMPTY_ROOT
 from ai_orchestrator.workspace.overlay import checked_path, compose
 from ai_orchestrator.workspace.pool import TreePool
 from ai_orchestrator.workspace.repair import UnrecordableTreeError
+from ai_orchestrator.workspace.setup_cache import SetupCache
 from ai_orchestrator.workspace.work_tree import Ground, Home, WorkTree
 
 _PATCH = ("diff-tree", "-r", "-p", "-M", "--full-index", "--no-ext-diff", "--no-textconv")
@@ -236,6 +237,24 @@ class GitTaskTree:
         async with lock:
             tree.require_made()
             return await furnish(self._home, tree.ground, checkout, spec)
+
+    async def restore_setup(self, order: SetupOrder) -> SetupResult:
+        """Whether a tree is set up by what was kept; if not, it is as before any set-up."""
+        async with self._lock_of(order):
+            return await self._setups(order).restore(order)
+
+    async def keep_setup(self, order: SetupOrder, key: str) -> SetupResult:
+        """Whether what the commands made is kept. For a tree in which no agent has run yet."""
+        async with self._lock_of(order):
+            return await self._setups(order).keep(order, key)
+
+    def _lock_of(self, order: SetupOrder) -> asyncio.Lock:
+        return self._tree_lock if order.which == "work" else self._clean_lock
+
+    def _setups(self, order: SetupOrder) -> SetupCache:
+        tree = self.tree if order.which == "work" else self._clean
+        tree.require_made()
+        return SetupCache(self._home, tree.ground, self._base)
 
     async def read_file(self, commit: str, path: str) -> bytes | None:
         """A file's content in a commit, a link's target; None for a folder or nothing."""

@@ -23,6 +23,8 @@ from ai_orchestrator.workspace.new_repository import require_unused
 from ai_orchestrator.workspace.pool import TreePool
 from ai_orchestrator.workspace.port_range import PortClaims
 from ai_orchestrator.workspace.removal import Trash
+from ai_orchestrator.workspace.setup_entries import SETUP_LIMIT_BYTES
+from ai_orchestrator.workspace.setup_store import SetupStore
 from ai_orchestrator.workspace.skeleton import Skeleton, own_configuration, write_skeleton
 from ai_orchestrator.workspace.snapshot import take_snapshot
 from ai_orchestrator.workspace.source import (
@@ -60,6 +62,7 @@ class GitTrees:
     """Fits `workflows.ports.Trees`. Close it: it owns a thread that removes files.
 
     `hang_s`: when recording a tree is taken to hang; to be raised where disks are slow.
+    `setup_limit_bytes`: what all set-ups that are kept may take.
     """
 
     def __init__(
@@ -70,9 +73,11 @@ class GitTrees:
         path_env: str,
         reach: Reach | None = None,
         hang_s: float = HANG_S,
+        setup_limit_bytes: int = SETUP_LIMIT_BYTES,
     ) -> None:
         self.layout = DataLayout(data_dir)
         self.trash = Trash(self.layout.trash)
+        self._setups = SetupStore(self.layout.setups, self.trash, setup_limit_bytes)
         self._reach = Reach() if reach is None else reach
         self._git = GitClient(
             spawner, path_env=path_env, user_environment=self._reach.user_environment
@@ -138,21 +143,23 @@ class GitTrees:
         Idempotent. Raises `BadInputError` for paths that lead out, or without a checkout.
         """
         notes: tuple[str, ...] = ()
+        paths: tuple[str, ...] = ()
         if environment.copy or environment.link:
             tree = await self.find(task_id, task_attempt, source)
             if tree is None:
                 raise InternalError(f"task {task_id}: has no tree to equip")
             checkout = _checkout(source)
             furnished = await tree.furnish(checkout, environment, which=which)
+            paths = furnished.paths
             notes = tuple(
                 f"environment: nothing in {checkout} fits {pattern!r}."
                 for pattern in furnished.unmatched
             )
         if which == "clean":
-            return Equipment(notes=notes)
+            return Equipment(notes=notes, paths=paths)
         claims = PortClaims(self.layout.port_claims)
         ports = await asyncio.to_thread(claims.claim, task_id, environment.ports)
-        return Equipment(ports, notes)
+        return Equipment(ports, notes, paths)
 
     async def find(
         self, task_id: str, task_attempt: int, source: RepositorySource
@@ -188,7 +195,8 @@ class GitTrees:
         return Mirror(self.layout.mirror(source), self._git, self.trash)
 
     def _task_tree(self, layout: AttemptLayout, mirror: Mirror, base: str) -> GitTaskTree:
-        return GitTaskTree(Home(layout, mirror, self._git, self.trash, self._hang_s), base)
+        home = Home(layout, mirror, self._git, self.trash, self._setups, self._hang_s)
+        return GitTaskTree(home, base)
 
     async def _resolve_path(self, mirror: Mirror, source: RepositorySource, path: Path) -> str:
         state = await self.inspect(path)

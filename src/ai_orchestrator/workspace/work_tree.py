@@ -35,6 +35,7 @@ from ai_orchestrator.workspace.repair import (
     make_accessible,
     strip_repositories,
 )
+from ai_orchestrator.workspace.setup_store import SetupStore
 
 log = logging.getLogger(__name__)
 
@@ -69,6 +70,7 @@ class Home:
     mirror: Mirror
     git: GitClient
     trash: Trash
+    setups: SetupStore
     hang_s: float
     """When recording the agent's tree is taken to hang on something strange in it."""
 

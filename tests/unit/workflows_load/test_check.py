@@ -202,6 +202,7 @@ SENSE = [
     (f"{GOOD}settings: {{default_workflow: defult}}", "settings.default_workflow", "'default'"),
     (f"{GOOD}protected: ['../x']", "protected[0]", "leaves the repository"),
     (f"{GOOD}protected: ['!x']", "protected[0]", "exceptions"),
+    (f"{GOOD}setup_files: ['../x']", "setup_files[0]", "leaves the repository"),
     (f"{GOOD}copy: [/etc/passwd]", "copy[0]", "leaves the repository"),
     (f"{GOOD}link: [a, ../x]", "link[1]", "leaves the repository"),
     (f"{GOOD}setup: ['a \"']", "setup[0]", "cannot be split"),

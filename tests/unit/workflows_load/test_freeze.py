@@ -402,6 +402,7 @@ workflows:
       - {run: make lint, name: style}
     protected: [Makefile, /ci/**]
     setup: [npm ci, "cp a b && true"]
+    setup_files: [schema/**]
     copy: [.env]
     link: [node_modules]
     ports: 2
@@ -419,6 +420,7 @@ def test_everything_around_the_steps_is_frozen(make_config: MakeConfig) -> None:
     assert spec.step_retries == 4
     assert spec.protected == ("Makefile", "/ci/**")
     assert spec.environment.setup == (("npm", "ci"), ("sh", "-c", "cp a b && true"))
+    assert spec.environment.setup_files == ("schema/**",)
     assert (spec.environment.copy, spec.environment.link) == ((".env",), ("node_modules",))
     assert spec.environment.ports == 2
 
