@@ -5,16 +5,21 @@ In the user's own directory, and in one that the orchestrator keeps.
 
 from __future__ import annotations
 
+import asyncio
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.agents.bench import Bench
+from tests.agents.bench import NODE_BIN, Bench, command_of
 
+from ai_orchestrator.agents.registry import driver
 from ai_orchestrator.model.agent import SandboxMode
 
 pytestmark = pytest.mark.agents
+PATH = f"{NODE_BIN}:/usr/bin:/bin"
 
 
 def claude_login(home: Path, url: str) -> dict[str, str]:
@@ -97,3 +102,45 @@ async def test_a_kept_login_works(
     assert sorted(path.name for path in state.iterdir()) == left
     transcripts = list((bench.root / "conversation").rglob("*.jsonl"))
     assert transcripts, "the task keeps its conversation"
+
+
+def types(home: Path, *words: str, keys: str = "") -> subprocess.CompletedProcess[str]:
+    """A command of a person who has nothing set, with something on its standard input."""
+    return subprocess.run(
+        words,
+        env={"PATH": PATH, "HOME": str(home)},
+        cwd=home,
+        input=keys,
+        capture_output=True,
+        text=True,
+        timeout=60.0,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("agent", sorted(KEPT), indirect=True)
+def test_the_vendors_login_is_called_as_it_is(agent: str, tmp_path: Path) -> None:
+    """The pinned program knows the command that `agents login` runs."""
+    found = driver(agent).find(command_of(agent), PATH)
+    done = types(tmp_path, *found.argv, *driver(agent).login.login_arguments, "--help")
+    assert done.returncode == 0, done.stderr
+    assert " ".join(driver(agent).login.login_arguments) in done.stdout
+
+
+@pytest.mark.parametrize("agent", ["codex"], indirect=True)
+async def test_a_login_that_the_program_made_works(
+    make_bench: Callable[[SandboxMode], Bench], tmp_path: Path
+) -> None:
+    """By `agents login`; of the vendors' logins this one needs no network."""
+    bench = make_bench("required")
+    config = tmp_path / "agents.yaml"
+    config.write_text(json.dumps({"agents": {"codex": {"command": list(command_of("codex"))}}}))
+    words = ("--data-dir", str(bench.root), "agents", "login", "codex", "-c", str(config))
+    program = (sys.executable, "-m", "ai_orchestrator.cli", *words, "--", "--with-api-key")
+    done = await asyncio.to_thread(types, tmp_path, *program, keys="sk-dummy-0123456789")
+    assert done.returncode == 0, done.stderr
+    state = bench.root / "accounts" / "codex"
+    assert [path.name for path in state.iterdir()] == ["auth.json"]
+    account = {"CODEX_HOME": str(state), "OPENAI_BASE_URL": f"{bench.url}/v1"}
+    result = await bench.run("[[plain:one]]", account_env=account)
+    assert result.error_kind is None, result.message
