@@ -26,6 +26,7 @@ def main() -> None:
     parser.add_argument("--socket", type=Path, required=True)
     parser.add_argument("--release", default="0.1.0")
     parser.add_argument("--epoch", type=int, default=1)
+    parser.add_argument("--idle-s", type=float, default=None)
     parser.add_argument("--drain-s", type=float, default=30.0)
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO)
@@ -38,7 +39,7 @@ def main() -> None:
     except OrchestratorError as error:
         print(error, file=sys.stderr, flush=True)
         os._exit(error.exit_code)
-    serving = Serving(options.data_dir, options.socket, idle_s=None, drain_s=options.drain_s)
+    serving = Serving(options.data_dir, options.socket, options.idle_s, options.drain_s)
     asyncio.run(serve(server, held, serving, has_signals=True))
     server.close()
     logging.shutdown()

@@ -18,8 +18,8 @@ _RESULT = {"type": "result", "subtype": "success", "num_turns": 1, "usage": _USA
 def claude_agent(directory: Path, script: str, **more: Any) -> dict[str, Any]:
     """An agent of driver claude that runs the script.
 
-    It may ask `$is_resumed`, `$session` and `$prompt`, and ends by `end TEXT`, by
-    `refused STATUS`, or by `limited_for SECONDS` and then `refused 429`.
+    It may ask `$is_resumed`, `$session` and `$prompt`, and ends by `end TEXT`, by `failed TEXT`,
+    by `refused STATUS`, or by `limited_for SECONDS` and then `refused 429`.
     """
     program = directory / "claude"
     program.write_text(f"#!/bin/sh\n{_HEAD}{script}\n")
@@ -66,6 +66,11 @@ _HEAD = "".join(
                     "session_id": "$session",
                 }
             ),
+        ),
+        _function(
+            "failed",
+            _say({**_RESULT, "is_error": True, "result": "$1", "session_id": "$session"})
+            + "exit 1",
         ),
         _function(
             "refused",
