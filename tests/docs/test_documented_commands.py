@@ -111,7 +111,8 @@ def documented(page: Page) -> Iterator[str]:
 def problem_of(command: str) -> str:
     """What the program would not understand; nothing when it knows all of it."""
     words = shlex.split(command.replace("|", " | ").rstrip("\\"), comments=True)[1:]
-    words = words[: next((i for i, word in enumerate(words) if word in "|<>&"), len(words))]
+    ends = (i for i, word in enumerate(words) if word in "|<>&" or word == "--")
+    words = words[: next(ends, len(words))]
     at: click.Command = cli
     seen = click.Context(cli)
     for word in words:

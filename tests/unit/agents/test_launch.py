@@ -33,9 +33,12 @@ VENDORS = ["claude", "codex", "copilot", "gemini"]
 READ_ONLY = Containment("off", "read-only", "open")
 
 
-def launch(name: str, /, *, is_sandboxed: bool = True, **changes: object) -> Launch:
+def launch(
+    name: str, /, *, is_sandboxed: bool = True, account: Path | None = None, **changes: object
+) -> Launch:
     """How the agent would be started."""
-    return ALL[name].launch(order(name, **changes), seat(is_sandboxed=is_sandboxed))
+    seated = seat(is_sandboxed=is_sandboxed, account=account)
+    return ALL[name].launch(order(name, **changes), seated)
 
 
 def after(argv: tuple[str, ...], flag: str) -> str:
@@ -200,6 +203,19 @@ def test_codex_takes_another_endpoint_as_a_provider() -> None:
     assert settings["model_provider"] == "orchestrator"
     assert settings["model_providers.orchestrator.base_url"] == "http://127.0.0.1:1/v1"
     assert "model_provider" not in codex_settings(launch("codex"))
+
+
+def test_codex_takes_its_login_to_another_endpoint() -> None:
+    """Where no key was sent; a key comes first."""
+    account = {"CODEX_HOME": "/a", "OPENAI_BASE_URL": "http://127.0.0.1:1/v1"}
+    provider = "model_providers.orchestrator"
+    settings = codex_settings(launch("codex", account=Path("/a"), account_env=account))
+    assert settings[f"{provider}.requires_openai_auth"] is True
+    assert f"{provider}.env_key" not in settings
+    account["OPENAI_API_KEY"] = "k"
+    settings = codex_settings(launch("codex", account=Path("/a"), account_env=account))
+    assert settings[f"{provider}.env_key"] == "OPENAI_API_KEY"
+    assert f"{provider}.requires_openai_auth" not in settings
 
 
 def test_codex_gets_its_key_under_its_own_name() -> None:
