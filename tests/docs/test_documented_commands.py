@@ -16,6 +16,8 @@ from tests.docs.world import SCENARIO, World, world
 
 from ai_orchestrator.cli.main import cli
 
+PAGE_LIMIT_S = 600
+"""A page may have ten tasks, of a second or two each on a quiet machine."""
 PAGES = pages()
 RUN_PAGES = [page for page in PAGES if any(block.directive == "runnable" for block in page.blocks)]
 
@@ -42,6 +44,7 @@ def machine(tmp_path_factory: pytest.TempPathFactory, model_url: str) -> Iterato
         yield made
 
 
+@pytest.mark.timeout(PAGE_LIMIT_S)
 @pytest.mark.parametrize("page", RUN_PAGES, ids=lambda page: page.name)
 def test_commands_of_a_page_run(page: Page, machine: World) -> None:
     """All blocks of a page, in order, on one machine; they end as the page says."""
