@@ -14,7 +14,7 @@ import re
 import stat
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import msgspec
@@ -188,7 +188,8 @@ class VendorHome:
         )
 
     def _tidy(self) -> None:
-        keep_only_login(self._directory, self._login, self._discard)
+        with suppress(FileNotFoundError):  # somebody removed the account while it was in use
+            keep_only_login(self._directory, self._login, self._discard)
 
     def _login_files(self) -> list[Path]:
         return [self._directory / name for name in self._login.login_files]

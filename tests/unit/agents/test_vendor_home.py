@@ -238,3 +238,12 @@ async def test_a_wait_for_a_person_ends_too(accounts: Accounts) -> None:
         await accounts.lend(limit_s=0.05)
     person.release()
     await accounts.lend()
+
+
+async def test_an_account_that_is_removed_meanwhile_fails_no_run(accounts: Accounts) -> None:
+    """The next one is told."""
+    state = accounts.log_in(OLD)
+    async with accounts.home().lent(limit_s=30.0, on_event=accounts.events.append):
+        remove_tree(state)
+    with pytest.raises(EnvironmentProblemError):
+        await accounts.lend()
