@@ -19,6 +19,8 @@ import fcntl
 import os
 import select
 
+from ai_orchestrator.base import cgroup_start
+
 HOME_PREFIX = "ai-orchestrator."
 _HOME_TRIES = 20
 _REMOVE_TRIES = 200
@@ -95,6 +97,8 @@ def _problem_of(path: str) -> str:
             return f"{path} has no cgroup.kill (Linux 5.14 brings it)."
         if _text(f"{trial}/cgroup.type").strip() != "domain":
             return f"{path} is a threaded cgroup, which can't hold processes."
+        if why := cgroup_start.problem():
+            return f"No process can be started in {path}: {why}"
     finally:
         remove_if_empty(trial)
         os.close(lock)
@@ -139,11 +143,6 @@ def tree_directory(home: str, name: str) -> str:
     return f"{home}/tree-{name}"
 
 
-def outside(tree: str) -> str:
-    """The cgroup that we and all homes are in, for one who steps out of `tree`."""
-    return os.path.normpath(f"{tree}/../..")
-
-
 def make_tree(path: str) -> None:
     """A new, empty cgroup at `path`; what a stray predecessor left there is ended first."""
     try:
@@ -151,15 +150,6 @@ def make_tree(path: str) -> None:
     except FileExistsError:
         remove(path)
         os.mkdir(path)
-
-
-def join(path: str) -> None:
-    """Move the calling process into the cgroup at `path`; its children start there."""
-    fd = os.open(f"{path}/cgroup.procs", os.O_WRONLY | os.O_CLOEXEC)
-    try:
-        os.write(fd, b"0")
-    finally:
-        os.close(fd)
 
 
 def kill(path: str) -> None:
