@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal, Self
 
@@ -15,7 +16,7 @@ from ai_orchestrator.model.ids import StepKey
 from ai_orchestrator.model.orders import AgentOrder, AttemptPaths, Containment
 from ai_orchestrator.model.review import Finding, Verdict
 from ai_orchestrator.model.task import StepView
-from ai_orchestrator.model.workflow import AgentStep, Limits
+from ai_orchestrator.model.workflow import AgentSpec, AgentStep, Limits
 from ai_orchestrator.review.verdict import (
     VerdictProblem,
     parse_rejections,
@@ -26,6 +27,7 @@ from ai_orchestrator.workflows.agent_answer import Answer
 from ai_orchestrator.workflows.attempt_log import AttemptLog
 from ai_orchestrator.workflows.progress import Progress
 from ai_orchestrator.workflows.prompt_inputs import PromptMaker
+from ai_orchestrator.workflows.prompts import PromptInputs
 from ai_orchestrator.workflows.world import TaskFacts, World
 
 How = Literal["fresh", "continued", "resumed", "restarted"]
@@ -38,6 +40,25 @@ class Beginning:
     how: How
     session: str | None
     note: str
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """An attempt whose row says that it runs."""
+
+    key: StepKey
+    view: StepView
+    beginning: Beginning
+    remaining_s: float
+    """Seconds until the task's time limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Supplies:
+    """What a run needs that does not depend on how it begins."""
+
+    prompt: PromptInputs
+    account_env: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,23 +82,27 @@ class AgentRun:
     extra_env: dict[str, str]
     prompts: PromptMaker
 
-    async def ask(
-        self, key: StepKey, view: StepView, beginning: Beginning, *, remaining_s: float
-    ) -> tuple[Answer, StepView]:
+    async def gather(self) -> Supplies:
+        """What the run needs beside the attempt's row. Reads commits only, never the tree."""
+        account_env = await self.world.archive.account_env(self.facts.task_id, self._agent)
+        return Supplies(await self.prompts.gather(), account_env)
+
+    def feed(self) -> Feed:
+        """The way of the attempt's events into the log."""
+        return Feed(self.world, self.facts)
+
+    async def ask(self, begun: Begun, supplies: Supplies, feed: Feed) -> tuple[Answer, StepView]:
         """The answer and the attempt's row with what is known of it by then."""
-        feed = _Feed(self.world, self.facts)
-        log = AttemptLog(key, view, feed.add, feed.row_changed)
-        async with feed:
-            prompt = await self.prompts.first(beginning.how)
-            order = await self._order(key, prompt, beginning.session, remaining_s)
-            result = await self._run(order, log)
+        log = AttemptLog(begun.key, begun.view, feed.add, feed.row_changed)
+        order = self._order(begun, supplies)
+        result = await self._run(order, log)
+        parsed = parse_answer(self.step, result)
+        if parsed.problem is not None and result.session_id is not None:
+            log.begin_another_run()
+            again = self.prompts.again(parsed.problem)
+            follow_up = replace(order, prompt=again, resume_session=result.session_id)
+            result = await self._run(replace(follow_up, prior_usage_session=True), log)
             parsed = parse_answer(self.step, result)
-            if parsed.problem is not None and result.session_id is not None:
-                log.begin_another_run()
-                again = await self.prompts.again(parsed.problem)
-                follow_up = replace(order, prompt=again, resume_session=result.session_id)
-                result = await self._run(replace(follow_up, prior_usage_session=True), log)
-                parsed = parse_answer(self.step, result)
         answer = Answer(
             result=result,
             usage=log.view.usage,
@@ -93,21 +118,24 @@ class AgentRun:
         log.settle(result.usage, result.session_id, result.model)
         return result
 
-    async def _order(
-        self, key: StepKey, prompt: str, session: str | None, remaining_s: float
-    ) -> AgentOrder:
-        spec, step = self.facts.spec, self.step
-        # The step's word counts: its account may be another one than the agent's own.
-        agent = msgspec.structs.replace(spec.agents[step.agent], account=step.account)
+    @property
+    def _agent(self) -> AgentSpec:
+        """The step's word counts: its account may be another one than the agent's own."""
+        agent = self.facts.spec.agents[self.step.agent]
+        return msgspec.structs.replace(agent, account=self.step.account)
+
+    def _order(self, begun: Begun, supplies: Supplies) -> AgentOrder:
+        spec, step, agent = self.facts.spec, self.step, self._agent
+        session = begun.beginning.session
         return AgentOrder(
-            key=key,
+            key=begun.key,
             agent=agent,
-            prompt=_checked(prompt),
-            limits=within(step.limits, self.progress.usage, self.facts, remaining_s),
+            prompt=_checked(self.prompts.first(supplies.prompt, begun.beginning.how)),
+            limits=within(step.limits, self.progress.usage, self.facts, begun.remaining_s),
             paths=self.paths,
             containment=Containment(spec.sandbox, step.permission, spec.agent_network),
             path_env=self.facts.path_env,
-            account_env=await self.world.archive.account_env(self.facts.task_id, agent),
+            account_env=supplies.account_env,
             extra_env=self.extra_env,
             model=step.model or agent.model,
             resume_session=session,
@@ -160,8 +188,8 @@ def _checked(prompt: str) -> str:
     return prompt
 
 
-class _Feed:
-    """Sends events and row changes in the background, in order; `async with` flushes it."""
+class Feed:
+    """Sends events and row changes in the background, in order; `async with` waits for the last."""
 
     def __init__(self, world: World, facts: TaskFacts) -> None:
         self._world = world
@@ -169,14 +197,19 @@ class _Feed:
         self._events = world.batch()
         self._row: StepView | None = None
         self._writer: asyncio.Task[None] | None = None
+        self._ending: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_exc: object) -> None:
-        if self._writer is not None:
-            await self._writer
-        await self._events.close()
+        await self.end()
+
+    def end(self) -> asyncio.Task[None]:
+        """Has what waits written at once; nothing may be added afterwards."""
+        if self._ending is None:
+            self._ending = asyncio.get_running_loop().create_task(self._settle())
+        return self._ending
 
     def add(self, event: NewEvent) -> None:
         """Puts an event on its way."""
@@ -187,6 +220,11 @@ class _Feed:
         self._row = view
         if self._writer is None or self._writer.done():
             self._writer = asyncio.get_running_loop().create_task(self._write_row())
+
+    async def _settle(self) -> None:
+        if self._writer is not None:
+            await self._writer
+        await self._events.close()
 
     async def _write_row(self) -> None:
         while self._row is not None:

@@ -30,7 +30,8 @@ from ai_orchestrator.model.workflow import AgentStep, WorkflowSpec
 from ai_orchestrator.review.ledger import changed_entries
 from ai_orchestrator.workflows.agent_answer import Answer, judge, load_answer, save_answer
 from ai_orchestrator.workflows.agent_order import AgentStepOrder
-from ai_orchestrator.workflows.agent_run import Beginning
+from ai_orchestrator.workflows.agent_run import AgentRun, Beginning, Begun, Feed, Supplies
+from ai_orchestrator.workflows.ahead import Ahead
 from ai_orchestrator.workflows.attempt_log import event_for
 from ai_orchestrator.workflows.interruption import PROCESS_ENDED, STOPPED, close_attempt, ending
 from ai_orchestrator.workflows.progress import conversation_key, ledger_after
@@ -78,7 +79,8 @@ async def _adopted(order: AgentStepOrder, views: Sequence[StepView]) -> StepDone
     key = order.key(last.attempt)
     answer = await load_answer(_answer_file(order.paths(key)))
     if answer is not None:
-        return await _conclude(order, key, last, answer)
+        commit = await _settle_tree(order, key, last, answer)
+        return await _finish(order, key, last, answer, commit)
     await _close_interrupted(order, key, last)
     return None
 
@@ -102,8 +104,9 @@ async def _with_all_spend(order: AgentStepOrder, done: StepDone) -> StepDone:
     return msgspec.structs.replace(done, usage=spent)
 
 
-async def _close_cancelled(order: AgentStepOrder, key: StepKey) -> None:
+async def _close_cancelled(order: AgentStepOrder, key: StepKey, feed: Feed) -> None:
     """The agent has been stopped; what it spent by then stands in its row."""
+    await feed.end()
     await _close_interrupted(order, key, (await _views(order))[-1], STOPPED)
 
 
@@ -121,37 +124,57 @@ async def _close_interrupted(
 
 
 async def _attempt(order: AgentStepOrder, views: Sequence[StepView]) -> StepDone:
-    """One more attempt, from its row to its end."""
+    """One more attempt, from its row to its end.
+
+    The prompt's parts are gathered while the row is written: both wait, for git and for the disk.
+    """
     key = order.key(len(views) + 1)
-    beginning = await _beginning(order, views)
-    view = _new_view(order, key, beginning)
-    await order.world.records.start_attempt(
-        view, order.facts.task_id, order.facts.task_attempt, _started_event(key, view, beginning)
-    )
-    order.world.point("attempt.started", key.tree)
-    async with ending(order.world, key, view):
-        return await _carried_out(order, key, view, beginning)
+    run = order.run(order.paths(key))
+    async with Ahead(run.gather()) as supplies:
+        beginning = await _beginning(order, views)
+        view = _new_view(order, key, beginning)
+        started = _started_event(key, view, beginning)
+        await order.world.records.start_attempt(
+            view, order.facts.task_id, order.facts.task_attempt, started
+        )
+        order.world.point("attempt.started", key.tree)
+        async with ending(order.world, key, view):
+            begun = Begun(key, view, beginning, order.remaining_s)
+            return await _carried_out(order, run, begun, supplies)
 
 
 async def _carried_out(
-    order: AgentStepOrder, key: StepKey, view: StepView, beginning: Beginning
+    order: AgentStepOrder, run: AgentRun, begun: Begun, supplies: Ahead[Supplies]
 ) -> StepDone:
-    """The attempt's outcome, with its row finished."""
-    paths = order.paths(key)
-    run = order.run(paths)
+    """The attempt's outcome, with its row finished.
+
+    The agent's last events are written while its tree is committed, and are in the log before
+    the row says that it is finished.
+    """
+    key = begun.key
     if order.may_write:
         order.world.positions.disturb(order.facts.task_id)
+    async with run.feed() as feed:
+        answer, view = await _ask(order, run, begun, supplies, feed)
+        order.world.point("agent.ended", key.tree)
+        feed.end()
+        await save_answer(_answer_file(run.paths), answer, order.world.records.redact)
+        order.world.point("answer.saved", key.tree)
+        commit = await _settle_tree(order, key, view, answer)
+    return await _finish(order, key, view, answer, commit)
+
+
+async def _ask(
+    order: AgentStepOrder, run: AgentRun, begun: Begun, supplies: Ahead[Supplies], feed: Feed
+) -> tuple[Answer, StepView]:
+    """The agent's answer; a machine that cannot run it is an answer as well."""
     try:
-        answer, view = await run.ask(key, view, beginning, remaining_s=order.remaining_s)
+        return await run.ask(begun, await supplies.result(), feed)
     except EnvironmentProblemError as problem:
-        answer = Answer.failed(problem, usage=view.usage)
+        return Answer.failed(problem, usage=begun.view.usage), begun.view
     except asyncio.CancelledError:
-        await asyncio.shield(_close_cancelled(order, key))
+        await asyncio.shield(_close_cancelled(order, begun.key, feed))
         raise
-    order.world.point("agent.ended", key.tree)
-    await save_answer(_answer_file(paths), answer, order.world.records.redact)
-    order.world.point("answer.saved", key.tree)
-    return await _conclude(order, key, view, answer)
 
 
 async def _beginning(order: AgentStepOrder, views: Sequence[StepView]) -> Beginning:
@@ -217,11 +240,10 @@ def _started_event(key: StepKey, view: StepView, beginning: Beginning) -> NewEve
     return event_for(key, "started", data)
 
 
-async def _conclude(
-    order: AgentStepOrder, key: StepKey, view: StepView, answer: Answer
+async def _finish(
+    order: AgentStepOrder, key: StepKey, view: StepView, answer: Answer, commit: StepCommit
 ) -> StepDone:
-    """Commits what the agent left, judges the answer by the tree, and finishes the row."""
-    commit = await _settle_tree(order, key, view, answer)
+    """Judges the answer by what was committed, and finishes the row."""
     order.world.point("committed", key.tree)
     done = judge(order.facts.spec, order.step, order.progress, key, answer, commit)
     done = msgspec.structs.replace(done, at=order.world.clock.now().timestamp())

@@ -15,6 +15,7 @@ from ai_orchestrator.workflows.progress import Progress
 from ai_orchestrator.workflows.prompts import (
     REVIEW_AGAIN,
     PromptInputs,
+    asks_for,
     built_in_prompt,
     render,
 )
@@ -53,12 +54,12 @@ class PromptMaker:
     tree: TaskTree
     places: Places
 
-    async def first(self, how: str) -> str:
+    def first(self, inputs: PromptInputs, how: str) -> str:
         """The prompt that opens the attempt; `how` it begins is said where it was interrupted."""
-        prompt = render(self.facts.spec.prompts[self.step.prompt], await self._inputs())
+        prompt = render(self._template, inputs)
         return f"{prompt}\n{_INTERRUPTED}\n" if how == "resumed" else prompt
 
-    async def again(self, problem: str) -> str:
+    def again(self, problem: str) -> str:
         """The prompt that asks once more for an answer that did not parse."""
         inputs = PromptInputs(
             step_path=self.step.path,
@@ -71,7 +72,12 @@ class PromptMaker:
             self.facts.spec.prompts.get(REVIEW_AGAIN, built_in_prompt(REVIEW_AGAIN)), inputs
         )
 
-    async def _inputs(self) -> PromptInputs:
+    @property
+    def _template(self) -> str:
+        return self.facts.spec.prompts[self.step.prompt]
+
+    async def gather(self) -> PromptInputs:
+        """What the prompt shows. Git is asked only for what the template names."""
         spec, progress = self.facts.spec, self.progress
         is_reviewing = self.step.asks != "change"
         diff, stat = await self._change() if is_reviewing else ("", await self._stat())
@@ -91,7 +97,7 @@ class PromptMaker:
 
     async def _stat(self) -> str:
         """What was changed since the base, file by file; nothing at first."""
-        if self.progress.head == self.facts.base:
+        if self.progress.head == self.facts.base or not asks_for(self._template, "diff_stat"):
             return ""
         return (await self.tree.diff(self.facts.base, self.progress.head)).stat
 

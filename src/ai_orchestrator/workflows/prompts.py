@@ -88,6 +88,11 @@ def unknown_inputs(template: str) -> tuple[tuple[str, int], ...]:
     )
 
 
+def asks_for(template: str, name: str) -> bool:
+    """The template has that input somewhere."""
+    return any(match[1].strip() == name for match in _INPUT.finditer(template))
+
+
 @cache
 def built_in_prompts() -> Mapping[str, str]:
     """Name -> template of the prompts that come with the program, without the form of answer."""
