@@ -17,8 +17,10 @@ from pathlib import Path
 from ai_orchestrator.base.errors import InternalError, OrchestratorError
 from ai_orchestrator.wiring.server import ServerSettings, build_server
 from ai_orchestrator.wiring.serving import DRAIN_S, Serving, own, serve
+from ai_orchestrator.workspace.setup_entries import SETUP_LIMIT_BYTES
 
 IDLE_S = 600.0
+_GIB = 1 << 30
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 log = logging.getLogger("ai_orchestrator.runner")
 
@@ -43,7 +45,12 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _own_and_serve(options: argparse.Namespace) -> None:
     held = own(options.data_dir)
-    server = build_server(ServerSettings(data_dir=options.data_dir, max_tasks=options.max_tasks))
+    settings = ServerSettings(
+        data_dir=options.data_dir,
+        max_tasks=options.max_tasks,
+        setup_limit_bytes=int(options.setup_limit_gib * _GIB),
+    )
+    server = build_server(settings)
     redact_log(server.redact)
     serving = Serving(options.data_dir, options.socket, options.idle_s, options.drain_s)
     try:
@@ -76,6 +83,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--idle-s", type=float, default=IDLE_S)
     parser.add_argument("--drain-s", type=float, default=DRAIN_S)
     parser.add_argument("--max-tasks", type=int, default=4)
+    parser.add_argument("--setup-limit-gib", type=float, default=SETUP_LIMIT_BYTES / _GIB)
     return parser.parse_args(arguments)
 
 

@@ -39,6 +39,7 @@ class TaskRemoval:
     trash: Trash
     logs: Path
     clock: Clock
+    setup_limit_bytes: int
 
     async def delete(self, task_id: str, view: TaskView) -> None:
         """Everything of a final task. Raises `ConflictError` while it is not final."""
@@ -64,7 +65,7 @@ class TaskRemoval:
         }
         now_s = self.clock.now().timestamp()
         found = await asyncio.to_thread(survey, self.layout, now_s)
-        wanted = plan(found, knowledge, force=force)
+        wanted = plan(found, knowledge, force=force, setup_limit_bytes=self.setup_limit_bytes)
         if dry_run:
             return report(wanted, is_dry_run=True)
         return await asyncio.to_thread(execute, wanted, self.layout, self.trash)

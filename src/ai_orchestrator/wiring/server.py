@@ -6,7 +6,7 @@ import asyncio
 import os
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
@@ -51,11 +51,13 @@ from ai_orchestrator.store.views import (
 from ai_orchestrator.store.wakeups import Wakeups
 from ai_orchestrator.wiring.enclosing import find_enclosure
 from ai_orchestrator.wiring.settling import Settling
+from ai_orchestrator.wiring.traffic import Traffic
 from ai_orchestrator.workflows.load import freeze
 from ai_orchestrator.workflows.run import run_task
 from ai_orchestrator.workflows.values import EPOCH, cleaned
 from ai_orchestrator.workflows.verify import VerifierRunner
 from ai_orchestrator.workflows.world import TreePositions, World
+from ai_orchestrator.workspace.setup_entries import SETUP_LIMIT_BYTES
 from ai_orchestrator.workspace.trees import GitTrees
 
 if TYPE_CHECKING:
@@ -66,7 +68,6 @@ if TYPE_CHECKING:
 
 
 T = TypeVar("T")
-_CLOCK = SystemClock()
 _SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
 
 
@@ -81,6 +82,8 @@ class ServerSettings:
 
     data_dir: Path
     max_tasks: int = 4
+    setup_limit_bytes: int = SETUP_LIMIT_BYTES
+    """Room for what set-up commands made and is kept."""
     release: str = __version__
     epoch: int = EPOCH
     observe: JournalObserver = ignore_journal
@@ -156,23 +159,6 @@ class Server:
         self.spawner.close()
 
 
-@dataclass(slots=True)
-class Traffic:
-    """When the server was last of use."""
-
-    open_requests: int = 0
-    last_s: float = field(default_factory=_CLOCK.monotonic_s)
-
-    def count(self, change: int) -> None:
-        """A request began (+1) or ended (-1)."""
-        self.open_requests += change
-        self.touch()
-
-    def touch(self) -> None:
-        """Now is use."""
-        self.last_s = _CLOCK.monotonic_s()
-
-
 def build_server(settings: ServerSettings) -> Server:
     """A server with its engine launched and unfinished tasks taken up. Blocks; no loop may run.
 
@@ -204,7 +190,12 @@ class _Builder:
         self.log = EventLog(Sink(self.redactor), ArtefactFiles(self.data / "artefacts"), self.clock)
         self.records = SqlRecords(self.database, self.log, Wakeups())
         self.vault = Vault(load_or_make_key(self.data / "secret.key"))
-        self.trees = GitTrees(self.data, self.spawner, path_env=_SYSTEM_PATH)
+        self.trees = GitTrees(
+            self.data,
+            self.spawner,
+            path_env=_SYSTEM_PATH,
+            setup_limit_bytes=settings.setup_limit_bytes,
+        )
         self.archive = StoredArchive(
             self.database, self.vault, self.redactor, self.data / ACCOUNTS_FOLDER
         )
@@ -370,6 +361,7 @@ class _Builder:
                 trash=self.trees.trash,
                 logs=self.data / "logs",
                 clock=self.clock,
+                setup_limit_bytes=self.settings.setup_limit_bytes,
             ),
             encrypt=self.vault.encrypt,
             settle_cancelled=self.settling.cancelled,

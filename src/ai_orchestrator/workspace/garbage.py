@@ -15,6 +15,8 @@ from ai_orchestrator.model.task import GarbageReport
 from ai_orchestrator.workspace.layout import DataLayout
 from ai_orchestrator.workspace.port_range import PortClaims
 from ai_orchestrator.workspace.removal import Trash, directory_bytes
+from ai_orchestrator.workspace.setup_entries import SETUP_LIMIT_BYTES, StoredSetup, unwanted
+from ai_orchestrator.workspace.setup_store import discard_setups, remove_broken, stored_setups
 
 MIRROR_REST_S = 14 * 86400.0
 """A guess: a repository that nobody worked on for two weeks can be cloned again."""
@@ -64,6 +66,9 @@ class Survey:
     mirrors: tuple[MirrorFound, ...]
     leftovers: tuple[str, ...] = ()
     """Names beside the mirrors that a killed process left half-made, a day ago or longer."""
+    setups: tuple[StoredSetup, ...] = ()
+    now_s: float = 0.0
+    """When it was surveyed, in seconds since 1970."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +80,7 @@ class Plan:
     mirrors: tuple[MirrorFound, ...]
     kept: Mapping[str, str]
     leftovers: tuple[str, ...] = ()
+    setups: tuple[StoredSetup, ...] = ()
 
     @property
     def freed_bytes(self) -> int:
@@ -83,11 +89,18 @@ class Plan:
             sum(task.total_bytes for task in self.tasks)
             + sum(task.trees_bytes for task in self.trees)
             + sum(mirror.total_bytes for mirror in self.mirrors)
+            + sum(setup.entry.disk_bytes for setup in self.setups)
         )
 
 
-def plan(survey: Survey, known: Mapping[str, Knowledge], *, force: bool) -> Plan:
-    """What may go. `force` adds finished work that was not applied, and unknown tasks.
+def plan(
+    survey: Survey,
+    known: Mapping[str, Knowledge],
+    *,
+    force: bool,
+    setup_limit_bytes: int = SETUP_LIMIT_BYTES,
+) -> Plan:
+    """What may go. `force` adds finished work that was not applied, unknown tasks, all set-ups.
 
     A task that is not finished always stays, and with it its mirror.
     """
@@ -102,6 +115,9 @@ def plan(survey: Survey, known: Mapping[str, Knowledge], *, force: bool) -> Plan
         mirrors=tuple(mirror for mirror in survey.mirrors if _is_idle(mirror, kept, force=force)),
         kept=kept,
         leftovers=survey.leftovers,
+        setups=unwanted(
+            survey.setups, now_s=survey.now_s, limit_bytes=setup_limit_bytes, force=force
+        ),
     )
 
 
@@ -153,6 +169,8 @@ def survey(layout: DataLayout, now_s: float) -> Survey:
             for path in sorted(layout.mirrors.glob("*"))
             if path.suffix not in _LASTING and now_s - path.lstat().st_mtime > _LEFT_S
         ),
+        setups=tuple(stored_setups(layout.setups)),
+        now_s=now_s,
     )
 
 
@@ -202,6 +220,8 @@ def execute(plan: Plan, layout: DataLayout, trash: Trash) -> GarbageReport:
         trash.discard(path.with_suffix(".pool"))
     for name in plan.leftovers:
         trash.discard(layout.mirrors / name)
+    discard_setups(layout.setups, plan.setups, trash)
+    remove_broken(layout.setups, trash)
     PortClaims(layout.port_claims).keep_only(plan.kept)
     trash.empty()
     return report(plan, is_dry_run=False)
@@ -214,6 +234,7 @@ def report(plan: Plan, *, is_dry_run: bool) -> GarbageReport:
             *(task.task_id for task in plan.tasks),
             *(f"{task.task_id} (checkouts)" for task in plan.trees),
             *(f"mirror {mirror.name}" for mirror in plan.mirrors),
+            *(f"setup {setup.entry.shown}" for setup in plan.setups),
         ),
         kept=tuple(f"{task_id} {reason}" for task_id, reason in plan.kept.items()),
         freed_bytes=plan.freed_bytes,

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import msgspec
+
+from ai_orchestrator.base.errors import shorten
 
 SETUP_LIMIT_BYTES = 5 << 30
 """A guess: the dependencies of some ten projects."""
@@ -14,6 +17,7 @@ SETUP_REST_S = 14 * 86400.0
 
 _KEY_CHARS = 32
 _COMMIT_CHARS = 16
+_SHOWN_COMMIT_CHARS = 7
 
 
 class SetupEntry(msgspec.Struct, frozen=True):
@@ -30,6 +34,12 @@ class SetupEntry(msgspec.Struct, frozen=True):
     """Content of the regular files: a power cut can cut them off."""
     disk_bytes: int
     """Room that it takes."""
+
+    @property
+    def shown(self) -> str:
+        """For people: the commands, and from where."""
+        lines = "; ".join(shlex.join(argv) for argv in self.commands)
+        return f"{shorten(lines)} at {self.commit[:_SHOWN_COMMIT_CHARS]}"
 
     @property
     def name(self) -> str:

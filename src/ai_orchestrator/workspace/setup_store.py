@@ -14,7 +14,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
-import logging
 import os
 import secrets
 import threading
@@ -35,8 +34,6 @@ from ai_orchestrator.workspace.disk import full_disk_explained, require_free
 from ai_orchestrator.workspace.git import read_lines
 from ai_orchestrator.workspace.removal import Trash
 from ai_orchestrator.workspace.setup_entries import SetupEntry, StoredSetup, evictions
-
-log = logging.getLogger(__name__)
 
 _HALF = ".half"
 _MIB = 1 << 20
@@ -63,22 +60,8 @@ class SetupStore:
         self._limit_bytes = limit_bytes
 
     def stored(self) -> list[StoredSetup]:
-        """All of them; what cannot be read is thrown away, with a word in the log."""
-        found = [self._read(path) for path in _folders(self._directory) if path.suffix != _HALF]
-        return [one for one in found if one is not None]
-
-    def _read(self, path: Path) -> StoredSetup | None:
-        description = path / "entry.json"
-        try:
-            entry = msgspec.json.decode(description.read_bytes(), type=SetupEntry)
-            used_s = description.stat().st_mtime
-        except (FileNotFoundError, NotADirectoryError):  # removed meanwhile, or never ours
-            return None
-        except msgspec.DecodeError as error:
-            log.warning("%s is thrown away: %s", path, error)
-            self._remove(path)
-            return None
-        return StoredSetup(entry, used_s) if entry.name == path.name else None
+        """All that are whole."""
+        return stored_setups(self._directory)
 
     def restore(self, entry: SetupEntry, tree: Path, stop: threading.Event) -> bool:
         """Whether the tree has what the set-up made; not when somebody is removing it.
@@ -98,7 +81,7 @@ class SetupStore:
             os.utime(place / "entry.json")
         if (copied.files, copied.size_bytes) == (entry.files, entry.size_bytes):
             return True
-        self._remove(place)
+        _remove(place, self._trash)
         raise SetupDamagedError(
             f"{place} has {copied.files} files with {copied.size_bytes} bytes, but was written "
             f"with {entry.files} and {entry.size_bytes}. It is removed."
@@ -112,7 +95,7 @@ class SetupStore:
         Where another process has kept the same meanwhile, that one stays. Raises
         `SetupTooLargeError`, `DiskFullError`, `CopyRefusedError`.
         """
-        self.remove_halves()
+        remove_broken(self._directory, self._trash)
         total = measure(tree, paths)
         entry = msgspec.structs.replace(
             entry, files=total.files, size_bytes=total.size_bytes, disk_bytes=total.disk_bytes
@@ -137,28 +120,8 @@ class SetupStore:
                 f"it takes {incoming_bytes // _MIB} MiB, and all that is kept may take "
                 f"{self._limit_bytes // _MIB} MiB.",
             )
-        self.discard(gone)
+        discard_setups(self._directory, gone, self._trash)
         require_free(self._directory, incoming_bytes)
-
-    def discard(self, gone: Sequence[StoredSetup]) -> None:
-        """They are no longer kept, but for those that somebody reads at this moment."""
-        for one in gone:
-            self._remove(self._directory / one.name)
-
-    def remove_halves(self) -> None:
-        """What killed processes left half-made is gone; what is being made stays."""
-        for path in _folders(self._directory):
-            if path.suffix == _HALF:
-                self._remove(path)
-
-    def halves(self) -> list[Path]:
-        """What is half-made, by a living process or a dead one."""
-        return [path for path in _folders(self._directory) if path.suffix == _HALF]
-
-    def _remove(self, path: Path) -> None:
-        with _locked(path, fcntl.LOCK_EX) as is_ours:
-            if is_ours:
-                self._trash.discard(path)
 
     @contextmanager
     def _half(self) -> Iterator[Path]:
@@ -173,6 +136,45 @@ class SetupStore:
                 yield half
             finally:
                 self._trash.discard(half)
+
+
+def stored_setups(directory: Path) -> list[StoredSetup]:
+    """All whole set-ups of a directory; nothing is changed."""
+    found = [_read(path) for path in _folders(directory)]
+    return [one for one in found if one is not None]
+
+
+def _read(path: Path) -> StoredSetup | None:
+    """None for what is half-made, removed meanwhile, or not what its name says."""
+    description = path / "entry.json"
+    try:
+        entry = msgspec.json.decode(description.read_bytes(), type=SetupEntry)
+        used_s = description.stat().st_mtime
+    except (FileNotFoundError, NotADirectoryError, msgspec.DecodeError):
+        return None
+    return StoredSetup(entry, used_s) if entry.name == path.name else None
+
+
+def discard_setups(directory: Path, gone: Sequence[StoredSetup], trash: Trash) -> None:
+    """They are no longer kept, but for those that somebody reads at this moment."""
+    for one in gone:
+        _remove(directory / one.name, trash)
+
+
+def remove_broken(directory: Path, trash: Trash) -> None:
+    """What a killed process left half-made, or a power cut unreadable, is gone.
+
+    What is being made stays.
+    """
+    for path in _folders(directory):
+        if _read(path) is None:
+            _remove(path, trash)
+
+
+def _remove(path: Path, trash: Trash) -> None:
+    with _locked(path, fcntl.LOCK_EX) as is_ours:
+        if is_ours:
+            trash.discard(path)
 
 
 def _folders(directory: Path) -> list[Path]:

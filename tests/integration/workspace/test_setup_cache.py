@@ -6,15 +6,19 @@ import errno
 import fcntl
 import os
 import shutil
+import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.integration.workspace.repositories import OTHER_TASK, REF, Opened, names, write
+from tests.integration.workspace.repositories import OTHER_TASK, REF, TASK, Opened, names, write
 
 from ai_orchestrator.base.process import DirectSpawner
 from ai_orchestrator.model.orders import SetupOrder, SetupResult
 from ai_orchestrator.model.workflow import EnvironmentSpec
+from ai_orchestrator.workspace.garbage import Knowledge, execute, plan, report, survey
+from ai_orchestrator.workspace.setup_entries import SETUP_REST_S
+from ai_orchestrator.workspace.setup_store import discard_setups, remove_broken, stored_setups
 from ai_orchestrator.workspace.task_tree import GitTaskTree
 from ai_orchestrator.workspace.trees import GitTrees
 
@@ -289,9 +293,10 @@ async def test_what_is_damaged_is_not_used_and_not_used_again(opened: Opened, da
     other = await another(opened)
     found = await other.restore_setup(CI)
     assert not found.is_done
-    assert kept(opened) == []
     assert bool(found.trouble) is (damage != "unreadable")
     assert "deps.ign" not in names(other.work)
+    remove_broken(opened.trees.layout.setups, opened.trees.trash)
+    assert kept(opened) == []
 
 
 async def test_a_pipe_in_it_is_said_and_nothing_is_kept(opened: Opened) -> None:
@@ -390,13 +395,13 @@ async def test_of_two_that_keep_the_same_one_stays(opened: Opened) -> None:
 async def test_what_somebody_reads_is_not_removed(opened: Opened) -> None:
     """It goes at the next occasion."""
     await installed(opened, {"deps.ign/x": "1"})
-    store = opened.tree._home.setups  # the store that its trees share
+    folder, trash = opened.trees.layout.setups, opened.trees.trash
     descriptor = os.open(kept(opened)[0], os.O_RDONLY)
     fcntl.flock(descriptor, fcntl.LOCK_SH)
-    store.discard(store.stored())
+    discard_setups(folder, stored_setups(folder), trash)
     assert len(kept(opened)) == 1
     os.close(descriptor)
-    store.discard(store.stored())
+    discard_setups(folder, stored_setups(folder), trash)
     assert kept(opened) == []
 
 
@@ -405,3 +410,22 @@ async def test_a_directory_under_a_wrong_name_is_not_used(opened: Opened) -> Non
     await installed(opened, {"deps.ign/x": "1"})
     kept(opened)[0].rename(kept(opened)[0].with_name("0" * 32 + "-" + "0" * 16))
     assert not (await opened.tree.restore_setup(CI)).is_done
+
+
+async def test_garbage_collection_removes_what_rested_and_what_is_half_made(
+    opened: Opened,
+) -> None:
+    """A dry run says so and does nothing."""
+    await installed(opened, {"deps.ign/x": "x" * 10_000})
+    write(opened.trees.layout.setups, {"dead.half/files/x": "1"})
+    layout = opened.trees.layout
+    running = {TASK: Knowledge(is_final=False, has_changes=False, is_applied=False)}
+    early = plan(survey(layout, time.time()), running, force=False)
+    assert early.setups == ()
+    late = plan(survey(layout, time.time() + SETUP_REST_S + 60), running, force=False)
+    said = report(late, is_dry_run=True)
+    assert [line for line in said.removed if line.startswith("setup npm ci at ")] != []
+    assert said.freed_bytes > 10_000
+    assert len(kept(opened)) == 2
+    assert execute(late, layout, opened.trees.trash).removed == said.removed
+    assert kept(opened) == []

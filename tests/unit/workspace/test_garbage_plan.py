@@ -13,6 +13,7 @@ from ai_orchestrator.workspace.garbage import (
     plan,
     report,
 )
+from ai_orchestrator.workspace.setup_entries import SETUP_REST_S, SetupEntry, StoredSetup
 
 TASK = TaskFound("t-1", total_bytes=100, trees_bytes=60)
 
@@ -101,3 +102,26 @@ def test_the_report_names_what_goes_and_why_the_rest_stays() -> None:
     assert said.removed == ("t-2", "mirror m.git")
     assert said.kept == ("t-1 is not in the database; its work may be wanted.",)
     assert (said.freed_bytes, said.is_dry_run) == (1007, True)
+
+
+def setup(name: str, used_s: float) -> StoredSetup:
+    """A set-up of 100 bytes."""
+    entry = SetupEntry(name, "0123456789abcdef", (("npm", "ci"), ("sh", "-c", "a b")), 1, 90, 100)
+    return StoredSetup(entry, used_s)
+
+
+@pytest.mark.parametrize(
+    ("limit", "force", "gone"),
+    [(1000, False, ["old"]), (150, False, ["old", "young"]), (1000, True, ["old", "young", "new"])],
+    ids=["rested", "beyond the limit", "forced"],
+)
+def test_set_ups_go_when_they_rested_or_are_too_much(
+    limit: int, *, force: bool, gone: list[str]
+) -> None:
+    """They can be made again, so no task holds them."""
+    setups = (setup("new", SETUP_REST_S + 2), setup("old", 0.0), setup("young", 5.0))
+    found = Survey((), (), setups=setups, now_s=SETUP_REST_S + 3)
+    made = plan(found, {}, force=force, setup_limit_bytes=limit)
+    assert sorted(one.entry.key for one in made.setups) == sorted(gone)
+    assert made.freed_bytes == 100 * len(gone)
+    assert "setup npm ci; sh -c 'a b' at 0123456" in report(made, is_dry_run=True).removed
