@@ -113,3 +113,18 @@ def test_what_is_wrong_with_ourselves_is_called_internal(tmp_path: Path) -> None
         view = runner.until_final(task_id)
     assert view.summary.outcome is OutcomeCode.INTERNAL, view.summary.reason
     assert exit_code(view.summary.state, view.summary.outcome) == 70
+
+
+def test_a_person_s_own_login_is_told_with_every_task_that_uses_it(
+    runner: RunnerProcess, demo_repository: Path, tmp_path: Path
+) -> None:
+    """Whoever lends an agent their own directory is to know it."""
+    home = tmp_path / "home"
+    (home / ".claude").mkdir(parents=True)
+    (home / ".claude" / ".credentials.json").write_text("{}")
+    agents = {"mine": {"driver": "claude", "command": ["sh", "-c", "exit 9"]}}
+    order = request(demo_repository, agents, workflow="quick", home=str(home))
+    view = runner.backend.submit(order)
+    assert any("your own login" in note for note in view.notes), view.notes
+    runner.backend.cancel(view.summary.id)
+    runner.until_final(view.summary.id)

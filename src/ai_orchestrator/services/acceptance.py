@@ -66,7 +66,7 @@ class Acceptance:
     """The workflow, whole; raises `ConfigError` with every problem. Slow: runs in a thread."""
     resolve: Callable[[RepositorySource], Awaitable[str]]
     """The commit that a source names now, fetched."""
-    remarks: Callable[[TaskRequest], Awaitable[tuple[str, ...]]]
+    remarks: Callable[[TaskRequest, WorkflowSpec], Awaitable[tuple[str, ...]]]
     """What a person should know before the work starts, one sentence each."""
     encrypt: Callable[[str, Mapping[str, str]], bytes]
     """Task id and credentials -> what may be stored."""
@@ -80,7 +80,7 @@ class Acceptance:
                 return earlier
         spec = await asyncio.to_thread(self.freeze, request)
         base = await self.resolve(request.repository)
-        notes = await self.remarks(request)
+        notes = await self.remarks(request, spec)
         new = self._new_task(request, principal, spec, Start(base, notes))
         accepted = await self.database.write_async(lambda connection: self._write(connection, new))
         self.queue.wake()

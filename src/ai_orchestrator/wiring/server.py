@@ -349,7 +349,7 @@ class _Builder:
                 release=Release(self.settings.release, self.settings.epoch),
                 freeze=_freeze,
                 resolve=self.trees.resolve,
-                remarks=TaskRemarks(self.trees.notes).of,
+                remarks=TaskRemarks(self.trees.notes, self.data / ACCOUNTS_FOLDER).of,
                 encrypt=self.vault.encrypt,
             ),
             changes=TaskChanges(self.trees, self.data / "logs", self._source_of),
