@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import fcntl
 import os
 import shutil
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -429,3 +431,38 @@ async def test_garbage_collection_removes_what_rested_and_what_is_half_made(
     assert len(kept(opened)) == 2
     assert execute(late, layout, opened.trees.trash).removed == said.removed
     assert kept(opened) == []
+
+
+KEEPER = """
+import sys, threading, time
+from pathlib import Path
+from ai_orchestrator.workspace import copying
+from ai_orchestrator.workspace.removal import Trash
+from ai_orchestrator.workspace.setup_entries import SetupEntry
+from ai_orchestrator.workspace.setup_store import SetupStore
+
+copying._copy_content = lambda reading, writing: time.sleep(60)
+root, tree = map(Path, sys.argv[1:])
+store = SetupStore(root / "setup", Trash(root / "trash"), 1 << 30)
+entry = SetupEntry("k" * 64, "c" * 40, (("npm", "ci"),), 0, 0, 0)
+store.keep(entry, tree, ["deps.ign"], threading.Event())
+"""
+
+
+async def test_a_process_killed_while_it_keeps_leaves_nothing_in_the_end(opened: Opened) -> None:
+    """While it lives its half is its own; dead, the next one removes it."""
+    write(opened.tree.work, {"deps.ign/x": "1"})
+    root = opened.trees.layout.root
+    arguments = ("-c", KEEPER, str(root), str(opened.tree.work))
+    process = await asyncio.create_subprocess_exec(sys.executable, *arguments)
+    try:
+        while not list(root.glob("setup/*.half/files/deps.ign/x")):
+            assert process.returncode is None
+            await asyncio.sleep(0.01)
+        remove_broken(root / "setup", opened.trees.trash)
+        assert [path.suffix for path in kept(opened)] == [".half"]
+    finally:
+        process.kill()
+        await process.wait()
+    assert (await installed(opened, {"deps.ign/x": "1"})).is_done
+    assert [path.suffix for path in kept(opened)] == [""]
