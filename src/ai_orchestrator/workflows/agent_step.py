@@ -171,7 +171,8 @@ async def _ask(
     try:
         return await run.ask(begun, await supplies.result(), feed)
     except EnvironmentProblemError as problem:
-        return Answer.failed(problem, usage=begun.view.usage), begun.view
+        view = (await _views(order))[-1]  # with what was spent by then
+        return Answer.failed(problem, usage=view.usage), view
     except asyncio.CancelledError:
         await asyncio.shield(_close_cancelled(order, begun.key, feed))
         raise

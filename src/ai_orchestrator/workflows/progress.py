@@ -118,7 +118,9 @@ def _with_conversation(progress: Progress, step: AgentStep, done: StepDone) -> P
     return replace(
         progress,
         approvals={**progress.approvals, step.path: (done.tree, done.is_approval)},
-        reviewed={**progress.reviewed, step.path: done.commit},
+        reviewed=progress.reviewed
+        if done.verdict is None  # what was not judged is to be shown again, whole
+        else {**progress.reviewed, step.path: done.commit},
         has_delivered=progress.has_delivered or done.verdict is not None,
     )
 
