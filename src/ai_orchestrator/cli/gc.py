@@ -24,7 +24,7 @@ def gc(ctx: click.Context, *, is_dry_run: bool, is_forced: bool, is_json: bool) 
         return 0
     verb = "would remove" if report.is_dry_run else "removed"
     show(ctx, *(line(f"{verb} ", name) for name in report.removed))
-    show(ctx, *(line(Span("kept ", "warn"), f"{name}: not applied") for name in report.kept))
+    show(ctx, *(line(Span("kept ", "warn"), name) for name in report.kept))
     count = figures.counted(len(report.removed), "item")
     show(ctx, line(Span(f"{verb} {count}, {figures.size(report.freed_bytes)}", "strong")))
     return 0

@@ -94,8 +94,14 @@ class LocalRunner:
             return False
         return is_held(self.data_dir / "lock")
 
+    def take_over(self) -> None:
+        """Has a runner that is there leave, for whoever wants to be the runner; its tasks go on."""
+        info = self.find()
+        if info is not None:
+            self._make_room(info)
+
     def _make_room(self, info: ServerInfo) -> None:
-        """Has a runner of an older release leave: at a step boundary, or interrupted in the end."""
+        """Has a runner leave: at a step boundary, or interrupted in the end."""
         with contextlib.suppress(UnreachableError):  # it is leaving already
             HttpBackend(self.transport()).drain()
         if self._wait_until_gone(info.pid, DRAIN_LIMIT_S):

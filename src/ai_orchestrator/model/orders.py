@@ -60,7 +60,7 @@ class SetupResult:
     """What came of restoring or keeping a set-up."""
 
     key: str
-    """Of all that the result depends on."""
+    """Of all that the result depends on; empty where that could not be read."""
     is_done: bool = False
     reason: str = ""
     """Why it is not done, where that is as it should be; part of a sentence."""

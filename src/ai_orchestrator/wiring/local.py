@@ -168,6 +168,7 @@ class LocalServices:
         data_dir = self._data_dir(settings)
         socket = socket_path(data_dir, self.environment)
         served = ServedInThread(Serving(data_dir, socket, idle_s=None))
+        self._runner(settings).take_over()
         served.start()
         return HttpBackend(UnixTransport(socket), on_close=served.close)
 

@@ -116,9 +116,13 @@ def _round_over(
     decision = decide(
         _settings(spec, loop.max_iterations), progress.rounds, _budget(spec, progress)
     )
-    has_rounds_left = progress.place.iteration < loop.max_iterations
+    may_improve = (
+        progress.place.iteration < loop.max_iterations
+        and not isinstance(decision, Continue)
+        and decision.outcome is not OutcomeCode.UNVERIFIED  # a verifier will not appear
+    )
     again = Place(progress.place.index, 0, progress.place.iteration + 1)
-    if isinstance(decision, Continue) or (decision.is_success and has_rounds_left):
+    if isinstance(decision, Continue) or (decision.is_success and may_improve):
         return None, replace(progress, place=again, round_tree=progress.head_tree)
     if decision.is_success:
         return None, left

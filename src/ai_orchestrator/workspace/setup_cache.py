@@ -63,10 +63,11 @@ class SetupCache:
         for people where something was kept and could not be used.
         """
         await self._sweep(order)
-        key = await self._key(order)
+        key = ""
         try:
+            key = await self._key(order)
             is_restored = await self._restore(key)
-        except (OSError, TimeoutError, OrchestratorError) as error:
+        except (OSError, OrchestratorError) as error:
             log.warning("%s: setup is not restored: %s", self.ground.tree, error)
             await self._sweep(order)
             trouble = f"setup: what was kept could not be restored ({_said(error)})."
@@ -80,7 +81,7 @@ class SetupCache:
         """
         try:
             reason = await self._keep(order, key)
-        except (OSError, TimeoutError, OrchestratorError) as error:
+        except (OSError, OrchestratorError) as error:
             log.warning("%s: setup is not kept: %s", self.ground.tree, error)
             return SetupResult(key=key, trouble=f"setup: its result is not kept: {_said(error)}.")
         return SetupResult(key=key, is_done=not reason, reason=reason)
@@ -102,6 +103,8 @@ class SetupCache:
 
     async def _keep(self, order: SetupOrder, key: str) -> str:
         """Why nothing is kept; empty when it is."""
+        if not key:
+            return "what it depends on could not be read"
         if await self._key(order) != key:
             return "it changed what copy: brought"
         changed = await self._changed()
@@ -188,7 +191,7 @@ def _is_filled(folder: Path) -> bool:
     return folder.is_dir() and any(folder.iterdir())
 
 
-def _said(error: BaseException) -> str:
+def _said(error: OSError | OrchestratorError) -> str:
     """What went wrong, as a part of a sentence."""
     if isinstance(error, TimeoutError):
         return f"the disk did not do it in {_COPY_TIMEOUT_S:g} s"

@@ -314,7 +314,7 @@ def test_gc_says_what_went_and_what_was_kept(world: World) -> None:
     out = world.type("gc").out
 
     assert f"removed {SHORT}\n" in out
-    assert "kept t-kept: not applied\n" in out
+    assert "kept t-kept has changes that were not applied.\n" in out
     assert "removed 1 item, 3.4 MB" in out
 
 

@@ -313,3 +313,23 @@ def test_the_plan_answers_alike_whenever_it_is_asked() -> None:
     spec = workflow((loop(),))
     for _, move, before in walk(spec, script):
         assert next_move(spec, replace(before))[0] == move
+
+
+def test_a_missing_verifier_that_is_accepted_costs_no_further_round() -> None:
+    """A verifier will not appear by refining once more."""
+    spec = workflow((loop(),), allow_unverified=True, verifiers=())
+    progress = begin(Prepared("c0", "t0", ()))
+    rounds = []
+    while True:
+        move, progress = next_move(spec, progress)
+        if isinstance(move, Finish):
+            break
+        assert isinstance(move, Run)
+        step = step_of(move)
+        rounds.append(move.iteration)
+        if step.asks == "change":
+            progress = after_step(progress, step, changed(progress, move, f"t{len(rounds)}"))
+        else:
+            progress = after_step(progress, step, judged(progress, move, is_approval=True))
+    assert (move.outcome, move.is_success) == (OutcomeCode.UNVERIFIED, True)
+    assert set(rounds) == {1}
