@@ -8,6 +8,7 @@ import fcntl
 import os
 import shutil
 import sys
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -466,3 +467,26 @@ async def test_a_process_killed_while_it_keeps_leaves_nothing_in_the_end(opened:
         await process.wait()
     assert (await installed(opened, {"deps.ign/x": "1"})).is_done
     assert [path.suffix for path in kept(opened)] == [""]
+
+
+async def test_a_copy_that_nobody_waits_for_ends(
+    opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It stops between two files, and what it had copied is gone."""
+    found = await opened.tree.restore_setup(CI)
+    write(opened.tree.work, {f"deps.ign/{number}": "1" for number in range(5)})
+    entered, leave = threading.Event(), threading.Event()
+
+    def slow(*_: object) -> int:
+        entered.set()
+        assert leave.wait(30)
+        return 0
+
+    monkeypatch.setattr(os, "copy_file_range", slow)
+    keeping = asyncio.create_task(opened.tree.keep_setup(CI, found.key))
+    await asyncio.to_thread(entered.wait, 30)
+    keeping.cancel()
+    asyncio.get_running_loop().call_later(0.05, leave.set)
+    with pytest.raises(asyncio.CancelledError):
+        await keeping
+    assert kept(opened) == []
