@@ -139,9 +139,13 @@ class HttpBackend:
         return msgspec.json.decode(data, type=kind)
 
     def _lines(self, path: str) -> Iterator[bytes]:
-        with self._exchange("GET", path, None) as response:
-            while line := response.readline():
-                yield line
+        """Whole lines; the response's own `readline` takes a broken connection for the end."""
+        rest = b""
+        for chunk in self._chunks(path):
+            *lines, rest = (rest + chunk).split(b"\n")
+            yield from lines
+        if rest:
+            yield rest
 
     def _chunks(self, path: str) -> Iterator[bytes]:
         with self._exchange("GET", path, None) as response:

@@ -208,3 +208,24 @@ def test_a_client_whose_runner_has_left_finds_the_next_one(data: Path) -> None:
     first = backend.info().pid
     end(first)
     assert backend.info().pid != first
+
+
+def test_a_follower_outlives_its_runner(data: Path, tmp_path: Path) -> None:
+    """Killed in mid-task: the follower starts the next runner, which takes the task up."""
+    reached, gate = tmp_path / "reached", tmp_path / "gate"
+    waits = f"touch {reached}; while [ ! -e {gate} ]; do sleep 0.02; done; echo hi > out.txt"
+    agents = {"coder": shell_agent(waits, role="implementation")}
+    repository = make_repository(tmp_path / "repository")
+    order = request(repository, agents, workflow="quick", options=RunOptions(sandbox="off"))
+    runner = local(data)
+    backend = HttpBackend(runner.ensure()[0], lambda: runner.ensure()[0])
+    task_id = backend.submit(order).summary.id
+    seqs = []
+    for event in backend.events(task_id, follow=True):
+        seqs.append(event.seq)
+        if event.type == "step.started" and event.step == "improve/implement" and not gate.exists():
+            wait_for(reached.exists, "the agent to run")
+            os.kill(backend.info().pid, signal.SIGKILL)
+            gate.touch()
+    assert seqs == list(range(1, len(seqs) + 1))
+    assert backend.task(task_id).summary.state is TaskState.SUCCEEDED
