@@ -15,6 +15,7 @@ SOURCES = ROOT / "src" / "ai_orchestrator"
 SPAWNERS = {
     "base/attached.py",  # a vendor's login, at the terminal of a person
     "base/background.py",
+    "base/cgroup_start.py",  # a part of the guardian: the child between fork and exec
     "base/guardian.py",
     "base/guardian_link.py",  # starts the guardian itself
     "base/keeper.py",
