@@ -15,7 +15,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ai_orchestrator.base.errors import InternalError, OrchestratorError
-from ai_orchestrator.wiring.server import ServerSettings, build_server
+from ai_orchestrator.base.lockfile import Held
+from ai_orchestrator.wiring.server import Server, ServerSettings, build_server
 from ai_orchestrator.wiring.serving import DRAIN_S, Serving, own, serve
 from ai_orchestrator.workspace.setup_entries import SETUP_LIMIT_BYTES
 
@@ -54,9 +55,17 @@ def _own_and_serve(options: argparse.Namespace) -> None:
     redact_log(server.redact)
     serving = Serving(options.data_dir, options.socket, options.idle_s, options.drain_s)
     try:
-        asyncio.run(serve(server, held, serving, has_signals=True))
+        _serve_while_wanted(server, held, serving)
     finally:
         server.close()
+
+
+def _serve_while_wanted(server: Server, held: Held, serving: Serving) -> None:
+    """Once more where a task was accepted while an idle runner was about to leave."""
+    is_wanted = True
+    while is_wanted:
+        asyncio.run(serve(server, held, serving, has_signals=True))
+        is_wanted = not server.is_draining and asyncio.run(server.has_unfinished())
 
 
 def redact_log(redact: Callable[[str], str]) -> None:

@@ -145,8 +145,8 @@ class Server:
         return self.service.is_draining
 
     def on_leave(self, leave: Callable[[], None]) -> None:
-        """What to do when the server has drained."""
-        self.leave.append(leave)
+        """What to do when the server has drained; in place of what was to be done before."""
+        self.leave[:] = [leave]
 
     def close(self) -> None:
         """Stops claiming, closes the database, ends every process tree; in this order.

@@ -6,12 +6,15 @@ import signal
 import socket
 import stat
 import subprocess
+import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from tests.support.configuration import request, shell_agent
 from tests.support.server import DEADLINE_S, RunnerProcess, processes_naming, running, wait_for
 
+from ai_orchestrator.base.errors import UnreachableError
 from ai_orchestrator.model.states import OutcomeCode, TaskState
 from ai_orchestrator.model.task import RunOptions, TaskRequest
 
@@ -84,6 +87,25 @@ def test_a_runner_stays_while_a_task_is_unfinished(tmp_path: Path, repository: P
         runner.close()
     with running(tmp_path / "data") as again:
         assert again.backend.task(task_id).summary.outcome is OutcomeCode.VERIFIED
+
+
+@pytest.mark.parametrize("late_s", [0.3, 0.33, 0.36, 0.39, 0.42])
+def test_a_task_that_comes_as_the_runner_leaves_is_not_left_behind(
+    tmp_path: Path, repository: Path, late_s: float
+) -> None:
+    """Accepted while it was about to end: it stays. Refused: nothing was accepted."""
+    runner = RunnerProcess(tmp_path / "data", "--idle-s", "0.3")
+    order = one_step(repository, "echo hi > out.txt")
+    try:
+        runner.until_ready()
+        time.sleep(late_s)  # the moment itself is what this is about
+        with suppress(UnreachableError):
+            runner.backend.submit(order)
+        assert ended(runner) == 0
+    finally:
+        runner.close()
+    with running(tmp_path / "data") as again:
+        assert again.backend.info().resumed_tasks == ()
 
 
 def test_a_terminated_runner_lets_the_running_step_finish(tmp_path: Path, repository: Path) -> None:
