@@ -32,41 +32,58 @@ def run_attached(argv: Sequence[str], env: Mapping[str, str], cwd: Path) -> int:
     command = Command(tuple(argv), cwd, env, tree="attached")
     sys.stdout.flush()
     sys.stderr.flush()
-    with _terminal_restored(), _signals() as passed_on:
+    with _terminal_restored(), _signals() as passing:
         try:
             process = subprocess.Popen(list(command.argv), env=dict(env), cwd=cwd)
         except OSError as error:
             is_directory = str(error.filename) == str(cwd)  # subprocess says which it was
             stage: Stage = "directory" if is_directory else "program"
             raise spawn_error(command, stage, error.errno or 0) from error
-        passed_on.append(process)
+        passing.to(process)
         return process.wait()
 
 
+class _Passing:
+    """Passes signals on to a process; one that came before there was any is kept for it."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+        self._early: list[int] = []
+
+    def to(self, process: subprocess.Popen[bytes]) -> None:
+        """The process to pass signals on to, those that came already first."""
+        self._process = process
+        while self._early:
+            process.send_signal(self._early.pop(0))
+
+    def receive(self, number: int, _: FrameType | None) -> None:
+        """A handler of signals."""
+        if number not in _PASSED_ON:
+            return
+        if self._process is None:
+            self._early.append(number)
+        else:
+            self._process.send_signal(number)
+
+
 @contextmanager
-def _signals() -> Iterator[list[subprocess.Popen[bytes]]]:
-    """While it holds, no signal ends us: those of `_PASSED_ON` go to the processes in the list.
+def _signals() -> Iterator[_Passing]:
+    """While it holds, no signal ends us: those of `_PASSED_ON` go where `to` says.
 
     Handlers and not SIG_IGN, which the child would inherit. Outside of the main thread, where
     Python receives no signals, nothing is changed.
     """
-    children: list[subprocess.Popen[bytes]] = []
+    passing = _Passing()
     if threading.current_thread() is not threading.main_thread():
-        yield children
+        yield passing
         return
-
-    def receive(number: int, _: FrameType | None) -> None:
-        if number in _PASSED_ON:
-            for child in children:
-                child.send_signal(number)
-
     numbers = (signal.SIGINT, *_PASSED_ON)
     before = {number: signal.getsignal(number) for number in numbers}
     mine = [number for number in numbers if before[number] is not signal.SIG_IGN]
     try:
         for number in mine:
-            signal.signal(number, receive)
-        yield children
+            signal.signal(number, passing.receive)
+        yield passing
     finally:
         for number in mine:
             signal.signal(number, before[number])
