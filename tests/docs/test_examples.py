@@ -13,7 +13,8 @@ from tests.docs.pages import ROOT, Block, Page, pages
 
 from ai_orchestrator.config.environment import Environment
 from ai_orchestrator.config.resolve import ResolveRequest, resolve
-from ai_orchestrator.workflows.load import built_in_text, check
+from ai_orchestrator.workflows.built_in import built_in_text
+from ai_orchestrator.workflows.load import check
 
 ARCHITECTURE = Page(ROOT / "ARCHITECTURE.md")
 SOURCES = ROOT / "src" / "ai_orchestrator"

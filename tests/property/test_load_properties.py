@@ -15,10 +15,11 @@ from ai_orchestrator.config.yaml_source import parse_yaml, plain
 from ai_orchestrator.model.ids import is_step_path
 from ai_orchestrator.model.task import ResolvedConfig
 from ai_orchestrator.model.workflow import LoopStep, ParallelStep
+from ai_orchestrator.workflows.built_in import built_in_text
 from ai_orchestrator.workflows.condition import parse, unparse
 from ai_orchestrator.workflows.document import Document
 from ai_orchestrator.workflows.graph import agent_steps, walk
-from ai_orchestrator.workflows.load import NoAgentError, built_in_text, check, freeze
+from ai_orchestrator.workflows.load import NoAgentError, check, freeze
 from ai_orchestrator.workflows.shape import shape_faults
 from ai_orchestrator.workflows.words import argv, command_name, duration_s, slug
 

@@ -27,7 +27,7 @@ from ai_orchestrator.store.tasks import (
 from ai_orchestrator.store.views import (
     list_tasks,
     resolve_task_id,
-    task_summary,
+    task_state,
     task_view,
 )
 
@@ -116,7 +116,7 @@ class TaskService:
                 batch, state = await self.database.read_async(
                     lambda c, seen=seen: (  # type: ignore[misc]  # binds the loop's value
                         read_events(c, task_id, after_seq=seen),
-                        task_summary(c, task_id).state,
+                        task_state(c, task_id),
                     )
                 )
                 if batch:

@@ -114,6 +114,12 @@ def task_summary(connection: sa.Connection, task_id: str) -> TaskSummary:
     return _summary(_one(connection, task_id, [table.c[name] for name in _SUMMARY_COLUMNS]))
 
 
+def task_state(connection: sa.Connection, task_id: str) -> TaskState:
+    """Where one task is. Raises `NotFoundError`."""
+    state: TaskState = _one(connection, task_id, [tables_of(connection).tasks.c.state]).state
+    return state
+
+
 def task_view(connection: sa.Connection, task_id: str) -> TaskView:
     """A task with steps and ledger of its current attempt. Raises `NotFoundError`."""
     table = tables_of(connection).tasks

@@ -7,7 +7,6 @@ none of them.
 # ruff: noqa: PLC0415  # lazy on purpose, see above
 from __future__ import annotations
 
-import asyncio
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -213,6 +212,8 @@ class LocalServices:
 
     def plan(self, request: TaskRequest, data_dir: Path | None) -> Plan:
         """What would run. Reads only; runs no agent and no verifier."""
+        import asyncio
+
         from ai_orchestrator.services.planning import plan
 
         return asyncio.run(plan(request, self._login_places(data_dir)))
@@ -221,6 +222,8 @@ class LocalServices:
         self, backend: Backend, task_id: str, *, repository: Path | None, mode: ApplyMode
     ) -> Applied:
         """Brings a task's final commit into a repository and marks the task as applied."""
+        import asyncio
+
         from ai_orchestrator.services.application import Application
 
         return asyncio.run(
@@ -241,7 +244,7 @@ class LocalServices:
         self, repository: Path | None, config_file: Path | None, data_dir: Path | None
     ) -> Resolution:
         from ai_orchestrator.config.resolve import ResolveRequest, resolve
-        from ai_orchestrator.workflows.load import built_in_text
+        from ai_orchestrator.workflows.built_in import built_in_text
 
         return resolve(
             ResolveRequest(
@@ -290,7 +293,7 @@ class LocalServices:
         """Writes the commented example configuration and returns where."""
         from ai_orchestrator.config.paths import user_config_file
         from ai_orchestrator.services.configuration import write_example
-        from ai_orchestrator.workflows.load import built_in_text
+        from ai_orchestrator.workflows.built_in import built_in_text
 
         target = path or user_config_file(self.environment)
         return write_example(target, built_in_text(), is_forced=is_forced)
@@ -315,6 +318,8 @@ class LocalServices:
 
     def survey_agents(self, place: Place, data_dir: Path | None) -> Sequence[AgentStatus]:
         """The enabled agents of the configuration in its order; asks each for its version."""
+        import asyncio
+
         from ai_orchestrator.services.agents import survey_configured
 
         places = self._login_places(data_dir)

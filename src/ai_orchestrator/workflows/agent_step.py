@@ -171,6 +171,7 @@ async def _ask(
     try:
         return await run.ask(begun, await supplies.result(), feed)
     except EnvironmentProblemError as problem:
+        await feed.end()
         view = (await _views(order))[-1]  # with what was spent by then
         return Answer.failed(problem, usage=view.usage), view
     except asyncio.CancelledError:

@@ -7,7 +7,6 @@ refuses what `check` would refuse in the workflow and in what all workflows shar
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
 
 import msgspec
 
@@ -23,18 +22,12 @@ from ai_orchestrator.workflows.faults import Fault, Faults, as_problems
 from ai_orchestrator.workflows.shape import shape_faults, without_faults
 
 NO_OPTIONS = RunOptions()
-_BUILT_IN = Path(__file__).parent / "builtin" / "agents.yaml"
 
 
 class NoAgentError(EnvironmentProblemError):
     """The configuration is right, but no agent that it needs is installed here."""
 
     code = "no-agent"
-
-
-def built_in_text() -> str:
-    """The document that comes with the program: default, example and documentation in one."""
-    return _BUILT_IN.read_text("utf-8")
 
 
 def workflow_names(config: ResolvedConfig) -> tuple[str, ...]:

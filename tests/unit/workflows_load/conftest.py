@@ -9,7 +9,7 @@ import pytest
 from ai_orchestrator.config.layers import merge_all
 from ai_orchestrator.config.yaml_source import origins, parse_yaml, plain
 from ai_orchestrator.model.task import ResolvedConfig
-from ai_orchestrator.workflows.load import built_in_text
+from ai_orchestrator.workflows.built_in import built_in_text
 
 MakeConfig = Callable[..., ResolvedConfig]
 

@@ -14,11 +14,12 @@ from ai_orchestrator.model.states import SuccessRule
 from ai_orchestrator.model.task import ResolvedConfig, RunOptions
 from ai_orchestrator.model.workflow import LoopStep
 from ai_orchestrator.review.verdict import parse_suggestions, parse_verdict
+from ai_orchestrator.workflows.built_in import built_in_text
 from ai_orchestrator.workflows.compile_prompts import prompt_table
 from ai_orchestrator.workflows.document import Document, SettingsDoc
 from ai_orchestrator.workflows.faults import Faults
 from ai_orchestrator.workflows.graph import agent_steps, walk
-from ai_orchestrator.workflows.load import built_in_text, check, freeze, workflow_names
+from ai_orchestrator.workflows.load import check, freeze, workflow_names
 from ai_orchestrator.workflows.prompts import built_in_prompts
 from ai_orchestrator.workflows.tasks import BUILT_IN_TASKS
 

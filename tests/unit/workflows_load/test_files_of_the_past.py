@@ -8,8 +8,9 @@ import pytest
 
 from ai_orchestrator.config.environment import Environment
 from ai_orchestrator.config.resolve import Resolution, ResolveRequest, resolve
+from ai_orchestrator.workflows.built_in import built_in_text
 from ai_orchestrator.workflows.graph import agents_used
-from ai_orchestrator.workflows.load import built_in_text, check, freeze, remarks, workflow_names
+from ai_orchestrator.workflows.load import check, freeze, remarks, workflow_names
 
 FILE = Path(__file__).parents[2] / "data" / "configurations" / "of_the_past.yaml"
 WORKFLOWS = {

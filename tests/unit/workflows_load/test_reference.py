@@ -12,8 +12,9 @@ from jsonschema import Draft202012Validator
 from ai_orchestrator.base.errors import NotFoundError
 from ai_orchestrator.config.yaml_source import parse_yaml, plain
 from ai_orchestrator.model.task import ResolvedConfig
+from ai_orchestrator.workflows.built_in import built_in_text
 from ai_orchestrator.workflows.compile_steps import KEYS_OF_KIND
-from ai_orchestrator.workflows.load import built_in_text, check
+from ai_orchestrator.workflows.load import check
 from ai_orchestrator.workflows.prompts import INPUTS
 from ai_orchestrator.workflows.reference import TABLES, with_tables
 from ai_orchestrator.workflows.schema import json_schema, schema_text
