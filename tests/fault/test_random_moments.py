@@ -1,6 +1,6 @@
-"""One task of two rounds, killed at random moments: the same result, no finished step run twice.
+"""Tasks of two rounds, killed at random moments: the same result, no finished step run twice.
 
-`ROUNDS` says how often (3 where nothing is said), `SEED` repeats a run: it is printed with each.
+`ROUNDS` says how often each (3 where nothing is said), `SEED` repeats a run: it is printed with each.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.configuration import APPROVE, ASK_FOR_MORE, request, shell_agent
+from tests.support.configuration import APPROVE, ASK_FOR_MORE, shell_agent
+from tests.support.configuration import request as task_request
 from tests.support.repository import make_repository
 from tests.support.server import RunnerProcess, processes_naming, running, wait_for
 
@@ -33,7 +34,11 @@ RED_FIRST = "sh -c 'test -e tests/__init__.py && { [ ! -e out.txt ] || grep -q m
 """A verifier that is green on the base and red on the first round."""
 
 
-def two_rounds(repository: Path) -> TaskRequest:
+WORKFLOWS = ("default", "thorough")
+"""One reviewer; two side by side, and a second writer."""
+
+
+def two_rounds(repository: Path, workflow: str) -> TaskRequest:
     """Red and with a finding, then refined and approved. Agents take long enough to be killed."""
     asks = f'case "$prompt" in *"iteration 1)"*) {ASK_FOR_MORE};; *) {APPROVE};; esac'
     work = (
@@ -44,7 +49,8 @@ def two_rounds(repository: Path) -> TaskRequest:
         "coder": shell_agent(work, role="implementation"),
         "judge": shell_agent(f"sleep 0.2; {asks}", role="review"),
     }
-    return request(repository, agents, {"verify": [RED_FIRST]}, idempotency_key="once")
+    document = {"verify": [RED_FIRST]}
+    return task_request(repository, agents, document, workflow=workflow, idempotency_key="once")
 
 
 def result(view: TaskView) -> dict[str, Any]:
@@ -64,17 +70,19 @@ def finished(view: TaskView) -> Counter[tuple[str, int]]:
     return Counter((step.step, step.iteration) for step in view.steps if step.outcome in ends)
 
 
-@pytest.fixture(scope="module")
-def expected(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """The result of an undisturbed run."""
+@pytest.fixture(scope="module", params=WORKFLOWS)
+def expected(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[str, dict[str, Any]]:
+    """A workflow, and the result of a run of it that nobody disturbs."""
     directory = tmp_path_factory.mktemp("expected")
     repository = make_repository(directory / "repository")
     with running(directory / "data") as runner:
-        task_id = runner.backend.submit(two_rounds(repository)).summary.id
+        task_id = runner.backend.submit(two_rounds(repository, request.param)).summary.id
         view = runner.until_final(task_id)
     assert view.summary.outcome is OutcomeCode.APPROVED_VERIFIED, view.summary.reason
     assert max(step.iteration for step in view.steps) == 2
-    return result(view)
+    return request.param, result(view)
 
 
 def live_until_killed(data_dir: Path, order: TaskRequest, delay_s: float) -> None:
@@ -95,21 +103,22 @@ def live_until_killed(data_dir: Path, order: TaskRequest, delay_s: float) -> Non
 
 @pytest.mark.parametrize("number", range(ROUNDS))
 def test_kills_at_random_moments_change_nothing_in_the_end(
-    tmp_path: Path, expected: dict[str, Any], number: int
+    tmp_path: Path, expected: tuple[str, dict[str, Any]], number: int
 ) -> None:
     """Accepted is not lost, finished is not repeated, nothing runs on without an owner."""
-    seed = f"{SEED}-{number}"
+    workflow, wanted = expected
+    seed = f"{SEED}-{workflow}-{number}"
     chance = random.Random(seed)
     delays_s = [chance.uniform(0.0, LATEST_S) for _ in range(chance.randint(1, MAX_KILLS))]
-    print(f"SEED={SEED}, round {number}: killed after {delays_s}")
+    print(f"SEED={SEED}, {workflow}, round {number}: killed after {delays_s}")
     repository, data_dir = make_repository(tmp_path / "repository"), tmp_path / "data"
-    order = two_rounds(repository)
+    order = two_rounds(repository, workflow)
     for delay_s in delays_s:
         live_until_killed(data_dir, order, delay_s)
     with running(data_dir) as runner:
         task_id = runner.backend.submit(order).summary.id
         view = runner.until_final(task_id)
-        assert result(view) == expected, view.summary.reason
+        assert result(view) == wanted, view.summary.reason
         assert set(finished(view).values()) == {1}
         assert {step.outcome for step in view.steps} <= {"succeeded", "failed", "interrupted"}
         seqs = [event.seq for event in runner.backend.events(task_id)]
