@@ -1,6 +1,6 @@
 """Tasks of two rounds, killed at random moments: the same result, no finished step run twice.
 
-`ROUNDS` says how often each (3 where nothing is said), `SEED` repeats a run: it is printed with each.
+`ROUNDS` says how often each (3 where nothing is said). `SEED` repeats a run; each prints its own.
 """
 
 from __future__ import annotations

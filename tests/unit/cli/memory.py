@@ -312,7 +312,8 @@ class MemoryBackend:
 
     def gc(self, *, dry_run: bool, force: bool) -> GarbageReport:
         self._answer(f"gc {dry_run} {force}")
-        return GarbageReport((SHORT,), ("t-kept has changes that were not applied.",), 3_400_000, dry_run)
+        kept = ("t-kept has changes that were not applied.",)
+        return GarbageReport((SHORT,), kept, 3_400_000, dry_run)
 
     def close(self) -> None:
         self.is_closed = True
