@@ -1,6 +1,7 @@
-"""Tasks of two rounds, killed at random moments: the same result, no finished step run twice.
+"""Tasks of two rounds, disturbed at random moments: the same result, no finished step run twice.
 
-`ROUNDS` says how often each (3 where nothing is said). `SEED` repeats a run; each prints its own.
+`ROUNDS` says how often each workflow (3 where nothing is said); `SEED`, which is printed with every
+round, repeats a run.
 """
 
 from __future__ import annotations
@@ -8,16 +9,24 @@ from __future__ import annotations
 import os
 import random
 import secrets
+import signal
 import time
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
+import psutil
 import pytest
 from tests.support.configuration import APPROVE, ASK_FOR_MORE, shell_agent
 from tests.support.configuration import request as task_request
 from tests.support.repository import make_repository
-from tests.support.server import RunnerProcess, processes_naming, running, wait_for
+from tests.support.server import (
+    DEADLINE_S,
+    RunnerProcess,
+    processes_naming,
+    running,
+    wait_for,
+)
 
 from ai_orchestrator.base.errors import UnreachableError
 from ai_orchestrator.model.states import OutcomeCode
@@ -27,7 +36,7 @@ pytestmark = pytest.mark.fault
 
 ROUNDS = int(os.environ.get("ROUNDS", "3"))
 SEED = os.environ.get("SEED") or secrets.token_hex(4)
-MAX_KILLS = 3
+MAX_DISTURBANCES = 3
 LATEST_S = 4.0
 """A runner that starts and plays the whole scenario takes about so long."""
 RED_FIRST = "sh -c 'test -e tests/__init__.py && { [ ! -e out.txt ] || grep -q more out.txt; }'"
@@ -85,9 +94,14 @@ def expected(
     return request.param, result(view)
 
 
-def live_until_killed(data_dir: Path, order: TaskRequest, delay_s: float) -> None:
-    """A runner that accepts the task, if it comes to that, and is killed at the moment."""
-    runner = RunnerProcess(data_dir)
+Disturbance = Literal["kill", "terminate", "lose-guardian"]
+
+
+def live_until_disturbed(
+    data_dir: Path, order: TaskRequest, how: Disturbance, delay_s: float
+) -> None:
+    """A runner that accepts the task, if it comes to that, and at the moment is disturbed."""
+    runner = RunnerProcess(data_dir, "--drain-s", "0.2")
     end_s = time.monotonic() + delay_s
     try:
         while time.monotonic() < end_s:
@@ -97,24 +111,34 @@ def live_until_killed(data_dir: Path, order: TaskRequest, delay_s: float) -> Non
             except UnreachableError:
                 time.sleep(0.01)
         time.sleep(max(end_s - time.monotonic(), 0.0))
+        if how == "terminate":
+            runner.process.send_signal(signal.SIGTERM)
+            runner.process.wait(DEADLINE_S)
+        if how == "lose-guardian":
+            for child in psutil.Process(runner.process.pid).children():
+                child.kill()
+            time.sleep(delay_s / 4)
     finally:
         runner.kill()
 
 
 @pytest.mark.parametrize("number", range(ROUNDS))
-def test_kills_at_random_moments_change_nothing_in_the_end(
+def test_disturbances_at_random_moments_change_nothing_in_the_end(
     tmp_path: Path, expected: tuple[str, dict[str, Any]], number: int
 ) -> None:
     """Accepted is not lost, finished is not repeated, nothing runs on without an owner."""
     workflow, wanted = expected
     seed = f"{SEED}-{workflow}-{number}"
     chance = random.Random(seed)
-    delays_s = [chance.uniform(0.0, LATEST_S) for _ in range(chance.randint(1, MAX_KILLS))]
-    print(f"SEED={SEED}, {workflow}, round {number}: killed after {delays_s}")
+    disturbances = [
+        (chance.choice(get_args(Disturbance)), chance.uniform(0.0, LATEST_S))
+        for _ in range(chance.randint(1, MAX_DISTURBANCES))
+    ]
+    print(f"SEED={SEED}, {workflow}, round {number}: {disturbances}")
     repository, data_dir = make_repository(tmp_path / "repository"), tmp_path / "data"
     order = two_rounds(repository, workflow)
-    for delay_s in delays_s:
-        live_until_killed(data_dir, order, delay_s)
+    for how, delay_s in disturbances:
+        live_until_disturbed(data_dir, order, how, delay_s)
     with running(data_dir) as runner:
         task_id = runner.backend.submit(order).summary.id
         view = runner.until_final(task_id)
