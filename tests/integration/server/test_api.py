@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -260,6 +261,15 @@ def test_the_same_key_gives_the_same_task(site: Site) -> None:
     assert other.summary.id != first.summary.id
 
 
+def test_the_same_key_at_the_same_moment_gives_one_task(site: Site) -> None:
+    """Two that both find no earlier one must not both be accepted."""
+    wanted = order(site, idempotency_key="at-once")
+    with ThreadPoolExecutor(8) as pool:
+        views = list(pool.map(lambda _: site.runner.backend.submit(wanted), range(8)))
+    assert len({view.summary.id for view in views}) == 1
+    assert site.runner.until_final(views[0].summary.id).summary.state is TaskState.SUCCEEDED
+
+
 def test_events_are_dense_and_can_be_read_from_any_place(site: Site) -> None:
     """What was seen is not told again."""
     backend, task_id = site.runner.backend, site.done.summary.id
@@ -388,6 +398,22 @@ def test_cancelling_what_has_ended_changes_nothing(site: Site) -> None:
     """It is no error either: whoever cancels wants it ended."""
     view = site.runner.backend.cancel(site.done.summary.id)
     assert view.summary.state is TaskState.SUCCEEDED
+
+
+def test_cancelling_twice_is_cancelling_once(site: Site) -> None:
+    """Whoever is impatient does no harm."""
+    gate = site.gate.with_name("gate-never-opened")
+    wanted = request(
+        site.repository, coder(f"touch {gate}; sleep 600"), workflow="quick", options=OFF
+    )
+    task_id = site.runner.backend.submit(wanted).summary.id
+    wait_for(gate.exists, "the agent to run")
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: site.runner.backend.cancel(task_id), range(4)))
+    assert site.runner.until_final(task_id).summary.state is TaskState.CANCELLED
+    events = list(site.runner.backend.events(task_id))
+    assert [event.seq for event in events] == list(range(1, len(events) + 1))
+    assert sum(event.type == "task.state" and _is_end(event) for event in events) == 1
 
 
 def test_garbage_is_counted_before_it_is_collected(site: Site) -> None:
