@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 import sqlalchemy as sa
 
+from ai_orchestrator.base.beside import together
 from ai_orchestrator.base.clock import Clock
 from ai_orchestrator.base.errors import BadInputError
 from ai_orchestrator.model.ids import branch_name, new_task_id, workflow_id
@@ -64,7 +65,7 @@ class Acceptance:
     release: Release
     freeze: Callable[[TaskRequest], WorkflowSpec]
     """The workflow, whole; raises `ConfigError` with every problem. Slow: runs in a thread."""
-    resolve: Callable[[RepositorySource], Awaitable[str]]
+    resolve: Callable[[RepositorySource], Coroutine[object, object, str]]
     """The commit that a source names now, fetched."""
     remarks: Callable[[TaskRequest, WorkflowSpec], Awaitable[tuple[str, ...]]]
     """What a person should know before the work starts, one sentence each."""
@@ -78,13 +79,18 @@ class Acceptance:
             earlier = await self._earlier(principal, request.idempotency_key)
             if earlier is not None:
                 return earlier
-        spec = await asyncio.to_thread(self.freeze, request)
-        base = await self.resolve(request.repository)
-        notes = await self.remarks(request, spec)
+        base, (spec, notes) = await together(
+            self.resolve(request.repository), self._considered(request)
+        )
         new = self._new_task(request, principal, spec, Start(base, notes))
         accepted = await self.database.write_async(lambda connection: self._write(connection, new))
         self.queue.wake()
         return accepted
+
+    async def _considered(self, request: TaskRequest) -> tuple[WorkflowSpec, tuple[str, ...]]:
+        """The workflow, and what is to be said about it."""
+        spec = await asyncio.to_thread(self.freeze, request)
+        return spec, await self.remarks(request, spec)
 
     async def _earlier(self, principal: str, key: str) -> str | None:
         return await self.database.read_async(

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import msgspec
 
+from ai_orchestrator.base.beside import Ahead
 from ai_orchestrator.base.errors import EnvironmentProblemError
 from ai_orchestrator.model.agent import Usage
 from ai_orchestrator.model.events import (
@@ -31,7 +32,6 @@ from ai_orchestrator.review.ledger import changed_entries
 from ai_orchestrator.workflows.agent_answer import Answer, judge, load_answer, save_answer
 from ai_orchestrator.workflows.agent_order import AgentStepOrder
 from ai_orchestrator.workflows.agent_run import AgentRun, Beginning, Begun, Feed, Supplies
-from ai_orchestrator.workflows.ahead import Ahead
 from ai_orchestrator.workflows.attempt_log import event_for
 from ai_orchestrator.workflows.interruption import PROCESS_ENDED, STOPPED, close_attempt, ending
 from ai_orchestrator.workflows.progress import conversation_key, ledger_after

@@ -11,6 +11,7 @@ import logging
 from functools import partial
 from typing import assert_never
 
+from ai_orchestrator.base.beside import together
 from ai_orchestrator.base.errors import OrchestratorError
 from ai_orchestrator.model.ids import final_ref, workflow_id
 from ai_orchestrator.model.states import ExitCode, OutcomeCode, TaskState
@@ -185,11 +186,13 @@ async def _close(
     fields: dict[str, str | None] = {}
     if progress is not None and progress.head != facts.base:
         tree = await open_tree(world, facts)
-        await tree.point(final_ref(facts.task_id, facts.task_attempt), progress.head)
+        final = tree.point(final_ref(facts.task_id, facts.task_attempt), progress.head)
+        await together(final, _given_back(world, facts))
         is_verified = verified(facts.spec, progress).state == "green"
         fields["final_commit"] = progress.head
         fields["verified_tree"] = progress.head_tree if is_verified else None
-    await give_back(world, facts.task_id, facts.task_attempt, facts.source)
+    else:
+        await _given_back(world, facts)
     await world.records.set_state(
         facts.task_id,
         TaskState.SUCCEEDED if finish.is_success else TaskState.FAILED,
@@ -199,6 +202,10 @@ async def _close(
     )
     world.archive.forget(facts.task_id, facts.task_attempt)
     return Closed(finish.outcome)
+
+
+async def _given_back(world: World, facts: TaskFacts) -> None:
+    await give_back(world, facts.task_id, facts.task_attempt, facts.source)
 
 
 async def give_back(

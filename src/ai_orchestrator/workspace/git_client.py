@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import re
 import secrets
 import shutil
-from collections.abc import Coroutine, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TypeVar
 
 from ai_orchestrator.base.errors import EnvironmentProblemError, InternalError
 from ai_orchestrator.base.process import Command, Spawner, run
@@ -28,10 +26,6 @@ from ai_orchestrator.workspace.git import (
     serious,
     users_environment,
 )
-
-First = TypeVar("First")
-Second = TypeVar("Second")
-
 
 OLDEST = (2, 34)
 """Of 2021: the oldest in a distribution that still gets updates. Several options need 2.30."""
@@ -163,15 +157,3 @@ def _directory(place: Place, call: Call | Chain) -> Path:
     if directory is None:
         raise InternalError(f"`git {purpose(call)}` was given no place to work in")
     return directory
-
-
-async def together(
-    first: Coroutine[object, object, First], second: Coroutine[object, object, Second]
-) -> tuple[First, Second]:
-    """Both results; when one fails the other is cancelled and awaited before the error goes on."""
-    try:
-        async with asyncio.TaskGroup() as group:
-            one, two = group.create_task(first), group.create_task(second)
-    except BaseExceptionGroup as failures:
-        raise failures.exceptions[0] from None
-    return one.result(), two.result()

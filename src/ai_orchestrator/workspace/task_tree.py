@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
+from ai_orchestrator.base.beside import together
 from ai_orchestrator.base.errors import ConflictError, InternalError
 from ai_orchestrator.model.orders import AttemptPaths, SetupOrder, SetupResult, StepCommit
 from ai_orchestrator.model.task import Diff
@@ -18,7 +19,6 @@ from ai_orchestrator.workspace.disk import full_disk_explained
 from ai_orchestrator.workspace.environment import Furnished
 from ai_orchestrator.workspace.furnishing import furnish
 from ai_orchestrator.workspace.git import CHECKOUT_TIMEOUT_S, Call, Place, check_commit, failure
-from ai_orchestrator.workspace.git_client import together
 from ai_orchestrator.workspace.layout import AttemptLayout
 from ai_orchestrator.workspace.mirror import EMPTY_ROOT
 from ai_orchestrator.workspace.overlay import checked_path, compose

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from ai_orchestrator.base.beside import together
 from ai_orchestrator.base.errors import BadInputError, EnvironmentProblemError, InternalError
 from ai_orchestrator.base.process import Spawner
 from ai_orchestrator.model.ids import base_ref
@@ -124,9 +125,11 @@ class GitTrees:
         mirror = self._mirror(source)
         await self._ensure_repository(layout, mirror, check_commit(base))
         tree = self._task_tree(layout, mirror, base)
-        await self._ensure_base(tree, base_ref(task_id, task_attempt))
-        if not tree.tree.is_made:
-            await self._make(tree, layout, mirror)
+        ensured = self._ensure_base(tree, base_ref(task_id, task_attempt))
+        if tree.tree.is_made:
+            await ensured
+        else:
+            await together(ensured, self._make(tree, layout, mirror))
         return tree
 
     async def equip(

@@ -1,7 +1,7 @@
-"""Work that is done while its owner does something else, and never outlives it.
+"""Work beside other work, owned until it ends: nothing that is begun here outlives its caller.
 
-An agent step gathers its prompt while its row is written: neither needs the other, and each waits
-for a disk or for git.
+For what waits, each on its own, for a disk, for git, for a program: an agent step gathers its
+prompt while its row is written, a task's repository is looked at while its workflow is compiled.
 """
 
 from __future__ import annotations
@@ -12,6 +12,20 @@ from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
 T = TypeVar("T")
+First = TypeVar("First")
+Second = TypeVar("Second")
+
+
+async def together(
+    first: Coroutine[object, object, First], second: Coroutine[object, object, Second]
+) -> tuple[First, Second]:
+    """Both results; when one fails the other is cancelled and awaited before the error goes on."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            one, two = group.create_task(first), group.create_task(second)
+    except BaseExceptionGroup as failures:
+        raise failures.exceptions[0] from None
+    return one.result(), two.result()
 
 
 class Ahead(Generic[T]):
