@@ -48,10 +48,10 @@ bench: $(STAMP) ## Shows the figures against their goals (STRICT=1: fails when o
 	@$(BIN)/python bench/run.py $(if $(STRICT),--strict)
 
 docs: $(STAMP) ## Writes the reference pages that are made from the code
-	@$(BIN)/python -m ai_orchestrator.workflows.schema > docs/reference/agents.schema.json
+	@$(BIN)/python -m ai_orchestrator.workflows.loading.schema > docs/reference/agents.schema.json
 	@$(BIN)/python -m ai_orchestrator.cli.reference > docs/reference/cli.md
 	@$(BIN)/python -m ai_orchestrator.cli.reference exit-codes > docs/reference/exit-codes.md
-	@$(BIN)/python -m ai_orchestrator.workflows.reference docs/reference/configuration.md docs/reference/workflows.md
+	@$(BIN)/python -m ai_orchestrator.workflows.loading.reference docs/reference/configuration.md docs/reference/workflows.md
 
 picture: $(STAMP) ## Draws docs/demo.svg from a real run of the demo
 	@$(BIN)/python tools/draw_demo.py

@@ -13,8 +13,8 @@ from tests.docs.pages import ROOT, Block, Page, pages
 
 from ai_orchestrator.config.environment import Environment
 from ai_orchestrator.config.resolve import ResolveRequest, resolve
-from ai_orchestrator.workflows.built_in import built_in_text
-from ai_orchestrator.workflows.load import check
+from ai_orchestrator.workflows.loading.built_in import built_in_text
+from ai_orchestrator.workflows.loading.load import check
 
 ARCHITECTURE = Page(ROOT / "ARCHITECTURE.md")
 SOURCES = ROOT / "src" / "ai_orchestrator"

@@ -22,7 +22,7 @@ from tests.support.server import (
 
 from ai_orchestrator.model.states import OutcomeCode, TaskState
 from ai_orchestrator.model.task import RunOptions, TaskRequest, TaskView
-from ai_orchestrator.workflows.values import Checked, Closed, Prepared, StepDone
+from ai_orchestrator.workflows.running.values import Checked, Closed, Prepared, StepDone
 
 OLD = ("--release", "0.1.0", "--epoch", "2")
 PATCH = ("--release", "0.1.1", "--epoch", "2")

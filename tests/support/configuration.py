@@ -10,7 +10,7 @@ from typing import Any
 from ai_orchestrator.config.environment import Environment
 from ai_orchestrator.config.resolve import ResolveRequest, resolve
 from ai_orchestrator.model.task import RepositorySource, RunOptions, TaskRequest
-from ai_orchestrator.workflows.built_in import built_in_text
+from ai_orchestrator.workflows.loading.built_in import built_in_text
 
 APPROVE = """echo '{"verdict": "approve", "findings": []}'"""
 FLAW = {"severity": "medium", "file": "out.txt", "line": 1, "claim": "it says too little"}

@@ -1,4 +1,4 @@
-"""Runs agents: finds, seats, starts, listens, stops, concludes. Fits `workflows.ports.AgentHost`.
+"""Runs agents: finds, seats, starts, listens, stops, concludes. Fits `running.ports.AgentHost`.
 
     host = ProcessAgentHost(
         spawner, clock, cache=data / "cache", homes=homes, open_log=open_log, redact=redact

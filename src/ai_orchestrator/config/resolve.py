@@ -3,7 +3,7 @@
     built-in < /etc < user < repository (when trusted) < -c FILE < environment < flags
 
 `-c` and AI_ORCHESTRATOR_CONFIG replace the search for files. The client resolves and sends the
-result with a task; nothing is checked here beyond what merging needs (`workflows.load` does that).
+result with a task; nothing is checked here beyond what merging needs (`workflows/loading` does).
 """
 
 from __future__ import annotations

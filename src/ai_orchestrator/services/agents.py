@@ -13,7 +13,7 @@ from ai_orchestrator.config.credentials import is_secret, pick_credentials
 from ai_orchestrator.config.environment import Environment
 from ai_orchestrator.model.task import ResolvedConfig, TaskRequest
 from ai_orchestrator.model.workflow import AccountSpec, AgentSpec, WorkflowSpec
-from ai_orchestrator.workflows.load import agent_specs
+from ai_orchestrator.workflows.loading.load import agent_specs
 
 NO_HOME = "/nonexistent"
 

@@ -17,7 +17,7 @@ from ai_orchestrator.services.agents import chosen_account, login_places, open_v
 from ai_orchestrator.store.database import Database
 from ai_orchestrator.store.tasks import load_credentials
 from ai_orchestrator.store.views import frozen_task
-from ai_orchestrator.workflows.world import TaskFacts
+from ai_orchestrator.workflows.running.world import TaskFacts
 
 
 class SecretKeeper(Protocol):

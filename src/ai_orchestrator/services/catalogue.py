@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ai_orchestrator.model.task import ResolvedConfig
 from ai_orchestrator.model.workflow import WorkflowSpec
-from ai_orchestrator.workflows.load import default_workflow, preview, workflow_names
+from ai_orchestrator.workflows.loading.load import default_workflow, preview, workflow_names
 
 
 @dataclass(frozen=True, slots=True)

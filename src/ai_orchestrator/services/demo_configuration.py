@@ -5,7 +5,7 @@ from __future__ import annotations
 from ai_orchestrator.base.errors import BadInputError, EnvironmentProblemError
 from ai_orchestrator.config.agents_found import find_program
 from ai_orchestrator.config.environment import Environment
-from ai_orchestrator.workflows.built_in import built_in_text
+from ai_orchestrator.workflows.loading.built_in import built_in_text
 
 MODELS = {
     "claude": "claude-sonnet-4-5",

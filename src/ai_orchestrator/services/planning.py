@@ -15,7 +15,7 @@ from ai_orchestrator.model.workflow import WorkflowSpec
 from ai_orchestrator.services.acceptance import check_task_text, repository_name
 from ai_orchestrator.services.agents import survey_spec
 from ai_orchestrator.workflows.graph import agents_used
-from ai_orchestrator.workflows.load import freeze
+from ai_orchestrator.workflows.loading.load import freeze
 from ai_orchestrator.workspace.git_client import GitClient
 from ai_orchestrator.workspace.source import inspect, require_clean, resolve_name
 

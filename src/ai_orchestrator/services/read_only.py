@@ -40,7 +40,7 @@ from ai_orchestrator.store.views import (
     task_view,
     unfinished_tasks,
 )
-from ai_orchestrator.workflows.values import EPOCH
+from ai_orchestrator.workflows.running.values import EPOCH
 from ai_orchestrator.workspace.trees import GitTrees
 
 T = TypeVar("T")

@@ -11,7 +11,7 @@ from ai_orchestrator.model.task import RepositorySource, TaskRequest
 from ai_orchestrator.model.workflow import WorkflowSpec
 from ai_orchestrator.services.agents import chosen_account, login_places
 from ai_orchestrator.workflows.graph import agents_used
-from ai_orchestrator.workflows.load import default_workflow, remarks
+from ai_orchestrator.workflows.loading.load import default_workflow, remarks
 
 
 @dataclass(frozen=True, slots=True)

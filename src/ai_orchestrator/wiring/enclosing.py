@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ai_orchestrator.base.process import Spawner
 from ai_orchestrator.base.sandbox import find_bubblewrap, probe_bubblewrap, read_host_layout
-from ai_orchestrator.workflows.enclosure import Enclosure
+from ai_orchestrator.workflows.commands.enclosure import Enclosure
 
 
 async def find_enclosure(spawner: Spawner, path_env: str) -> Enclosure:

@@ -244,7 +244,7 @@ class LocalServices:
         self, repository: Path | None, config_file: Path | None, data_dir: Path | None
     ) -> Resolution:
         from ai_orchestrator.config.resolve import ResolveRequest, resolve
-        from ai_orchestrator.workflows.built_in import built_in_text
+        from ai_orchestrator.workflows.loading.built_in import built_in_text
 
         return resolve(
             ResolveRequest(
@@ -265,7 +265,7 @@ class LocalServices:
     def check_config(self, place: Place) -> Sequence[str]:
         """Every problem of configuration and workflows; none: valid."""
         from ai_orchestrator.config.problems import ConfigError
-        from ai_orchestrator.workflows.load import check
+        from ai_orchestrator.workflows.loading.load import check
 
         try:
             resolution = self._resolve_at(place)
@@ -276,7 +276,7 @@ class LocalServices:
     def config_notes(self, place: Place) -> Sequence[str]:
         """What people should know about configuration and workflows; none where they are wrong."""
         from ai_orchestrator.config.problems import ConfigError
-        from ai_orchestrator.workflows.load import remarks, workflow_names
+        from ai_orchestrator.workflows.loading.load import remarks, workflow_names
 
         try:
             resolution = self._resolve_at(place)
@@ -293,7 +293,7 @@ class LocalServices:
         """Writes the commented example configuration and returns where."""
         from ai_orchestrator.config.paths import user_config_file
         from ai_orchestrator.services.configuration import write_example
-        from ai_orchestrator.workflows.built_in import built_in_text
+        from ai_orchestrator.workflows.loading.built_in import built_in_text
 
         target = path or user_config_file(self.environment)
         return write_example(target, built_in_text(), is_forced=is_forced)
@@ -330,7 +330,7 @@ class LocalServices:
         """A vendor's login, ready to be made for an account or an agent of the configuration."""
         from ai_orchestrator.config.credentials import pick_credentials
         from ai_orchestrator.services.login import Machine, prepare_login
-        from ai_orchestrator.workflows.load import agent_specs
+        from ai_orchestrator.workflows.loading.load import agent_specs
 
         config = self._resolve_at(place).config
         machine = Machine(

@@ -52,11 +52,11 @@ from ai_orchestrator.store.wakeups import Wakeups
 from ai_orchestrator.wiring.enclosing import find_enclosure
 from ai_orchestrator.wiring.settling import Settling
 from ai_orchestrator.wiring.traffic import Traffic
-from ai_orchestrator.workflows.load import freeze
-from ai_orchestrator.workflows.run import run_task
-from ai_orchestrator.workflows.values import EPOCH, cleaned
-from ai_orchestrator.workflows.verify import VerifierRunner
-from ai_orchestrator.workflows.world import TreePositions, World
+from ai_orchestrator.workflows.commands.verify import VerifierRunner
+from ai_orchestrator.workflows.loading.load import freeze
+from ai_orchestrator.workflows.running.run import run_task
+from ai_orchestrator.workflows.running.values import EPOCH, cleaned
+from ai_orchestrator.workflows.running.world import TreePositions, World
 from ai_orchestrator.workspace.setup_entries import SETUP_LIMIT_BYTES
 from ai_orchestrator.workspace.trees import GitTrees
 

@@ -18,9 +18,9 @@ from ai_orchestrator.model.states import ExitCode, OutcomeCode, TaskState
 from ai_orchestrator.store.database import Database
 from ai_orchestrator.store.records import SqlRecords
 from ai_orchestrator.store.views import frozen_task, task_summary, task_view
-from ai_orchestrator.workflows.interruption import close_left_open
-from ai_orchestrator.workflows.run import give_back
-from ai_orchestrator.workflows.world import World
+from ai_orchestrator.workflows.running.interruption import close_left_open
+from ai_orchestrator.workflows.running.run import give_back
+from ai_orchestrator.workflows.running.world import World
 
 PAUSE_S = 2.0
 """Between tries while the database cannot be written; a guess."""

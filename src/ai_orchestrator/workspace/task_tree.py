@@ -33,7 +33,7 @@ _FILE_KINDS = (b"100", b"120")
 
 
 class GitTaskTree:
-    """Fits `workflows.ports.TaskTree`. Reading methods may run beside any other."""
+    """Fits `workflows.running.ports.TaskTree`. Reading methods may run beside any other."""
 
     def __init__(self, home: Home, base: str) -> None:
         self._layout = home.layout

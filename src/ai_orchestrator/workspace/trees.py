@@ -60,7 +60,7 @@ class Reach:
 
 
 class GitTrees:
-    """Fits `workflows.ports.Trees`. Close it: it owns a thread that removes files.
+    """Fits `workflows.running.ports.Trees`. Close it: it owns a thread that removes files.
 
     `hang_s`: when recording a tree is taken to hang; to be raised where disks are slow.
     `setup_limit_bytes`: what all set-ups that are kept may take.

@@ -12,7 +12,7 @@ from ai_orchestrator.config.yaml_source import origins, parse_yaml, plain
 from ai_orchestrator.model.task import ResolvedConfig
 from ai_orchestrator.services.demo_configuration import demo_document
 from ai_orchestrator.workflows.graph import agent_steps
-from ai_orchestrator.workflows.load import freeze
+from ai_orchestrator.workflows.loading.load import freeze
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,7 @@ from ai_orchestrator.store.attempts import attempt_result, spend
 from ai_orchestrator.store.events import read_events
 from ai_orchestrator.store.tasks import load_credentials, save_credentials
 from ai_orchestrator.store.views import task_view
-from ai_orchestrator.workflows.ports import Records
+from ai_orchestrator.workflows.running.ports import Records
 
 Make = Callable[..., Any]
 USAGE = Usage(input_tokens=100, output_tokens=20, cached_tokens=50, cost_usd=Decimal("0.10"))

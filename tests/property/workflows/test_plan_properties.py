@@ -24,9 +24,9 @@ from ai_orchestrator.model.workflow import (
 )
 from ai_orchestrator.review.ledger import OWN_SOURCE, changed_entries
 from ai_orchestrator.review.verdict import judge
-from ai_orchestrator.workflows.plan import EMPTY_TREE, Check, Finish, Run, next_move
-from ai_orchestrator.workflows.progress import Progress, after_check, after_step, begin
-from ai_orchestrator.workflows.values import Checked, Prepared, StepDone
+from ai_orchestrator.workflows.running.plan import EMPTY_TREE, Check, Finish, Run, next_move
+from ai_orchestrator.workflows.running.progress import Progress, after_check, after_step, begin
+from ai_orchestrator.workflows.running.values import Checked, Prepared, StepDone
 
 T = TypeVar("T")
 Draw = Any

@@ -8,7 +8,7 @@ from ai_orchestrator.agents.registry import DRIVERS, driver
 from ai_orchestrator.config.agents_found import MODEL_VARIABLE
 from ai_orchestrator.config.credentials import OPEN_VARIABLES, SECRET_VARIABLES
 from ai_orchestrator.config.environment_layer import PREFIX, PROGRAM_VARIABLES
-from ai_orchestrator.workflows.compile_agents import DRIVERS as NAMES
+from ai_orchestrator.workflows.loading.compile_agents import DRIVERS as NAMES
 
 
 def test_drivers_of_the_document_are_those_of_the_registry() -> None:

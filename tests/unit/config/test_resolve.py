@@ -249,7 +249,7 @@ def test_origins_cover_every_value(make_environment: MakeEnvironment) -> None:
 def test_resolving_does_not_import_what_is_slow() -> None:
     """Every command resolves, so it must not pay for the check of the shape."""
     code = (
-        "import sys, ai_orchestrator.config.resolve, ai_orchestrator.workflows.load;"
+        "import sys, ai_orchestrator.config.resolve, ai_orchestrator.workflows.loading.load;"
         "sys.exit(any(name in sys.modules for name in ('jsonschema', 'dbos', 'litestar')))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ai_orchestrator.base.errors import BadInputError, EnvironmentProblemError
-from ai_orchestrator.workflows.ports import TaskTree, Trees
+from ai_orchestrator.workflows.running.ports import TaskTree, Trees
 from ai_orchestrator.workspace.apply import Result, clashing_branch, sealing_message
 from ai_orchestrator.workspace.disk import RESERVE_BYTES, full_disk_explained, require_free
 from ai_orchestrator.workspace.environment import check_pattern, exclude_lines

@@ -1,0 +1,1 @@
+"""The commands of a repository, in the sandbox: verifiers, setup, script steps."""

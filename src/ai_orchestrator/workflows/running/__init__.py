@@ -1,0 +1,1 @@
+"""A frozen workflow, carried out: the plan decides, the steps act, the journal remembers."""

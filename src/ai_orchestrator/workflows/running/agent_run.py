@@ -1,0 +1,234 @@
+"""Asks an agent, and once more where its answer does not parse; sends its events meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Literal, Self
+
+import msgspec
+
+from ai_orchestrator.base.errors import BadInputError
+from ai_orchestrator.model.agent import AgentResult, Usage
+from ai_orchestrator.model.events import NewEvent
+from ai_orchestrator.model.ids import StepKey
+from ai_orchestrator.model.orders import AgentOrder, AttemptPaths, Containment
+from ai_orchestrator.model.review import Finding, Verdict
+from ai_orchestrator.model.task import StepView
+from ai_orchestrator.model.workflow import AgentSpec, AgentStep, Limits
+from ai_orchestrator.review.verdict import (
+    VerdictProblem,
+    parse_rejections,
+    parse_suggestions,
+    parse_verdict,
+)
+from ai_orchestrator.workflows.prompts import PromptInputs
+from ai_orchestrator.workflows.running.agent_answer import Answer
+from ai_orchestrator.workflows.running.attempt_log import AttemptLog
+from ai_orchestrator.workflows.running.progress import Progress
+from ai_orchestrator.workflows.running.prompt_inputs import PromptMaker
+from ai_orchestrator.workflows.running.world import TaskFacts, World
+
+How = Literal["fresh", "continued", "resumed", "restarted"]
+
+
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """How an attempt starts: `how` as the log says it, and the conversation it continues."""
+
+    how: How
+    session: str | None
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """An attempt whose row says that it runs."""
+
+    key: StepKey
+    view: StepView
+    beginning: Beginning
+    remaining_s: float
+    """Seconds until the task's time limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Supplies:
+    """What a run needs that does not depend on how it begins."""
+
+    prompt: PromptInputs
+    account_env: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """What an agent's text came to."""
+
+    verdict: Verdict | None = None
+    suggestions: tuple[Finding, ...] = ()
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AgentRun:
+    """One attempt's conversation with its agent."""
+
+    world: World
+    facts: TaskFacts
+    progress: Progress
+    step: AgentStep
+    paths: AttemptPaths
+    extra_env: dict[str, str]
+    prompts: PromptMaker
+
+    async def gather(self) -> Supplies:
+        """What the run needs beside the attempt's row. Reads commits only, never the tree."""
+        account_env = await self.world.archive.account_env(self.facts.task_id, self._agent)
+        return Supplies(await self.prompts.gather(), account_env)
+
+    def feed(self) -> Feed:
+        """The way of the attempt's events into the log."""
+        return Feed(self.world, self.facts)
+
+    async def ask(self, begun: Begun, supplies: Supplies, feed: Feed) -> tuple[Answer, StepView]:
+        """The answer and the attempt's row with what is known of it by then."""
+        log = AttemptLog(begun.key, begun.view, feed.add, feed.row_changed)
+        order = self._order(begun, supplies)
+        result = await self._run(order, log)
+        parsed = parse_answer(self.step, result)
+        if parsed.problem is not None and result.session_id is not None:
+            log.begin_another_run()
+            again = self.prompts.again(parsed.problem)
+            follow_up = replace(order, prompt=again, resume_session=result.session_id)
+            result = await self._run(replace(follow_up, prior_usage_session=True), log)
+            parsed = parse_answer(self.step, result)
+        answer = Answer(
+            result=result,
+            usage=log.view.usage,
+            verdict=parsed.verdict,
+            problem=parsed.problem,
+            suggestions=parsed.suggestions,
+            rejections=parse_rejections(result.final_text) if result.is_success else (),
+        )
+        return answer, log.view
+
+    async def _run(self, order: AgentOrder, log: AttemptLog) -> AgentResult:
+        result = await self.world.agents.run(order, log.see)
+        log.settle(result.usage, result.session_id, result.model)
+        return result
+
+    @property
+    def _agent(self) -> AgentSpec:
+        """The step's word counts: its account may be another one than the agent's own."""
+        agent = self.facts.spec.agents[self.step.agent]
+        return msgspec.structs.replace(agent, account=self.step.account)
+
+    def _order(self, begun: Begun, supplies: Supplies) -> AgentOrder:
+        spec, step, agent = self.facts.spec, self.step, self._agent
+        session = begun.beginning.session
+        return AgentOrder(
+            key=begun.key,
+            agent=agent,
+            prompt=_checked(self.prompts.first(supplies.prompt, begun.beginning.how)),
+            limits=within(step.limits, self.progress.usage, self.facts, begun.remaining_s),
+            paths=self.paths,
+            containment=Containment(spec.sandbox, step.permission, spec.agent_network),
+            path_env=self.facts.path_env,
+            account_env=supplies.account_env,
+            extra_env=self.extra_env,
+            model=step.model or agent.model,
+            resume_session=session,
+            prior_usage_session=session is not None,
+        )
+
+
+def parse_answer(step: AgentStep, result: AgentResult) -> Parsed:
+    """What the step asked for, out of the agent's last text. Pure."""
+    if not result.is_success or step.asks == "change":
+        return Parsed()
+    if step.asks == "suggestions":
+        suggestions = parse_suggestions(result.final_text)
+        if isinstance(suggestions, VerdictProblem):
+            return Parsed(problem=suggestions.reason)
+        return Parsed(suggestions=suggestions)
+    verdict = parse_verdict(result.final_text)
+    if isinstance(verdict, VerdictProblem):
+        return Parsed(problem=verdict.reason)
+    return Parsed(verdict=verdict)
+
+
+def within(limits: Limits, used: Usage, facts: TaskFacts, remaining_s: float) -> Limits:
+    """The step's limits, narrowed to what is left of the task's. Pure."""
+    spec = facts.spec
+    tokens, cost = limits.max_tokens, limits.max_cost_usd
+    if spec.max_tokens is not None:
+        left = max(spec.max_tokens - (used.total_tokens or 0), 0)
+        tokens = left if tokens is None else min(tokens, left)
+    if spec.max_cost_usd is not None:
+        left_usd = max(spec.max_cost_usd - float(used.cost_usd or 0), 0.0)
+        cost = left_usd if cost is None else min(cost, left_usd)
+    return msgspec.structs.replace(
+        limits,
+        timeout_s=min(limits.timeout_s, max(remaining_s, 1.0)),
+        max_tokens=tokens,
+        max_cost_usd=cost,
+    )
+
+
+def _checked(prompt: str) -> str:
+    """Refuses text that cannot be written as UTF-8, before any agent sees half of it."""
+    try:
+        prompt.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise BadInputError(
+            f"the prompt holds a character that is not valid UTF-8 at position {error.start};",
+            hint="remove it from the task's text.",
+        ) from error
+    return prompt
+
+
+class Feed:
+    """Sends events and row changes in the background, in order; `async with` waits for the last."""
+
+    def __init__(self, world: World, facts: TaskFacts) -> None:
+        self._world = world
+        self._facts = facts
+        self._events = world.batch()
+        self._row: StepView | None = None
+        self._writer: asyncio.Task[None] | None = None
+        self._ending: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_exc: object) -> None:
+        await self.end()
+
+    def end(self) -> asyncio.Task[None]:
+        """Has what waits written at once; nothing may be added afterwards."""
+        if self._ending is None:
+            self._ending = asyncio.get_running_loop().create_task(self._settle())
+        return self._ending
+
+    def add(self, event: NewEvent) -> None:
+        """Puts an event on its way."""
+        self._events.add(event)
+
+    def row_changed(self, view: StepView) -> None:
+        """Has the attempt's row written; of several changes in a row the last one counts."""
+        self._row = view
+        if self._writer is None or self._writer.done():
+            self._writer = asyncio.get_running_loop().create_task(self._write_row())
+
+    async def _settle(self) -> None:
+        if self._writer is not None:
+            await self._writer
+        await self._events.close()
+
+    async def _write_row(self) -> None:
+        while self._row is not None:
+            view, self._row = self._row, None
+            await self._world.records.update_attempt(
+                view, self._facts.task_id, self._facts.task_attempt
+            )

@@ -1,0 +1,385 @@
+"""One agent step of one round, re-entrant: adopt what is finished, take up what was interrupted.
+
+The order of writes is the contract: attempt row `running` -> agent -> answer on disk -> commit
+under the attempt's ref -> row finished. A kill between any two of them loses nothing: whoever
+re-enters finds the furthest of them and goes on from there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import msgspec
+
+from ai_orchestrator.base.beside import Ahead
+from ai_orchestrator.base.errors import EnvironmentProblemError
+from ai_orchestrator.model.agent import Usage
+from ai_orchestrator.model.events import (
+    NewEvent,
+    QuotaChangedData,
+    StepStartedData,
+)
+from ai_orchestrator.model.ids import StepKey
+from ai_orchestrator.model.orders import AttemptPaths, StepCommit
+from ai_orchestrator.model.states import TaskState
+from ai_orchestrator.model.task import StepView
+from ai_orchestrator.model.workflow import AgentStep, WorkflowSpec
+from ai_orchestrator.review.ledger import changed_entries
+from ai_orchestrator.workflows.running.agent_answer import Answer, judge, load_answer, save_answer
+from ai_orchestrator.workflows.running.agent_order import AgentStepOrder
+from ai_orchestrator.workflows.running.agent_run import AgentRun, Beginning, Begun, Feed, Supplies
+from ai_orchestrator.workflows.running.attempt_log import event_for
+from ai_orchestrator.workflows.running.interruption import (
+    PROCESS_ENDED,
+    STOPPED,
+    close_attempt,
+    ending,
+)
+from ai_orchestrator.workflows.running.progress import conversation_key, ledger_after
+from ai_orchestrator.workflows.running.retry import MAX_INTERRUPTIONS, Again, after_attempts
+from ai_orchestrator.workflows.running.step_records import (
+    commit_message,
+    finding_events,
+    finishing_events,
+)
+from ai_orchestrator.workflows.running.values import StepDone
+
+
+async def run_agent_step(order: AgentStepOrder) -> StepDone:
+    """The step's outcome; at most one attempt of it ever finishes."""
+    waited_after = 0
+    while True:
+        views = await _views(order)
+        done = await _adopted(order, views)
+        if done is None or done.attempt == waited_after:
+            if _interruptions(views) > MAX_INTERRUPTIONS:
+                return await _give_up(order, views)
+            done = await _attempt(order, views)
+        again = await _again(order, done)
+        if again is None:
+            return await _with_all_spend(order, done)
+        await _wait(order, again)
+        waited_after = done.attempt
+
+
+async def _views(order: AgentStepOrder) -> list[StepView]:
+    facts = order.facts
+    return await order.world.records.attempts(
+        facts.task_id, facts.task_attempt, order.step.path, order.iteration
+    )
+
+
+def _interruptions(views: Sequence[StepView]) -> int:
+    """Also counts one that is left running: whoever asks has found it so."""
+    return sum(1 for view in views if view.outcome in ("interrupted", "running"))
+
+
+async def _adopted(order: AgentStepOrder, views: Sequence[StepView]) -> StepDone | None:
+    """The outcome of the last attempt if its agent had ended; closes it if it was interrupted."""
+    if not views or views[-1].outcome == "interrupted":
+        return None
+    last = views[-1]
+    if last.outcome in ("succeeded", "failed"):
+        return await _recorded(order, last.attempt)
+    key = order.key(last.attempt)
+    answer = await load_answer(_answer_file(order.paths(key)))
+    if answer is not None:
+        commit = await _settle_tree(order, key, last, answer)
+        return await _finish(order, key, last, answer, commit)
+    await _close_interrupted(order, key, last)
+    return None
+
+
+async def _recorded(order: AgentStepOrder, attempt: int) -> StepDone | None:
+    facts = order.facts
+    results = await order.world.records.attempt_results(
+        facts.task_id, facts.task_attempt, order.step.path, order.iteration
+    )
+    raw = results.get(attempt)
+    return None if raw is None else msgspec.json.decode(raw, type=StepDone)
+
+
+async def _with_all_spend(order: AgentStepOrder, done: StepDone) -> StepDone:
+    """What the attempts before this one cost belongs to the step, and to the task's budget."""
+    if done.attempt == 1:
+        return done
+    spent = Usage()
+    for view in await _views(order):
+        spent = spent.plus(view.usage)
+    return msgspec.structs.replace(done, usage=spent)
+
+
+async def _close_cancelled(order: AgentStepOrder, key: StepKey, feed: Feed) -> None:
+    """The agent has been stopped; what it spent by then stands in its row."""
+    await feed.end()
+    await _close_interrupted(order, key, (await _views(order))[-1], STOPPED)
+
+
+async def _close_interrupted(
+    order: AgentStepOrder,
+    key: StepKey,
+    view: StepView,
+    reason: str = PROCESS_ENDED,
+) -> None:
+    """Keeps the tree as it was left, and the spend, under the interrupted attempt."""
+    await order.tree.commit(
+        f"{key.ref}-interrupted", order.progress.head, commit_message(key, order.step, view)
+    )
+    await close_attempt(order.world, key, view, reason=reason)
+
+
+async def _attempt(order: AgentStepOrder, views: Sequence[StepView]) -> StepDone:
+    """One more attempt, from its row to its end.
+
+    The prompt's parts are gathered while the row is written: both wait, for git and for the disk.
+    """
+    key = order.key(len(views) + 1)
+    run = order.run(order.paths(key))
+    async with Ahead(run.gather()) as supplies:
+        beginning = await _beginning(order, views)
+        view = _new_view(order, key, beginning)
+        started = _started_event(key, view, beginning)
+        await order.world.records.start_attempt(
+            view, order.facts.task_id, order.facts.task_attempt, started
+        )
+        order.world.point("attempt.started", key.tree)
+        async with ending(order.world, key, view):
+            begun = Begun(key, view, beginning, order.remaining_s)
+            return await _carried_out(order, run, begun, supplies)
+
+
+async def _carried_out(
+    order: AgentStepOrder, run: AgentRun, begun: Begun, supplies: Ahead[Supplies]
+) -> StepDone:
+    """The attempt's outcome, with its row finished.
+
+    The agent's last events are written while its tree is committed, and are in the log before
+    the row says that it is finished.
+    """
+    key = begun.key
+    if order.may_write:
+        order.world.positions.disturb(order.facts.task_id)
+    async with run.feed() as feed:
+        answer, view = await _ask(order, run, begun, supplies, feed)
+        order.world.point("agent.ended", key.tree)
+        feed.end()
+        await save_answer(_answer_file(run.paths), answer, order.world.records.redact)
+        order.world.point("answer.saved", key.tree)
+        commit = await _settle_tree(order, key, view, answer)
+    return await _finish(order, key, view, answer, commit)
+
+
+async def _ask(
+    order: AgentStepOrder, run: AgentRun, begun: Begun, supplies: Ahead[Supplies], feed: Feed
+) -> tuple[Answer, StepView]:
+    """The agent's answer; a machine that cannot run it is an answer as well."""
+    try:
+        return await run.ask(begun, await supplies.result(), feed)
+    except EnvironmentProblemError as problem:
+        await feed.end()
+        view = (await _views(order))[-1]  # with what was spent by then
+        return Answer.failed(problem, usage=view.usage), view
+    except asyncio.CancelledError:
+        await asyncio.shield(_close_cancelled(order, begun.key, feed))
+        raise
+
+
+async def _beginning(order: AgentStepOrder, views: Sequence[StepView]) -> Beginning:
+    """Puts the tree where the attempt starts, and says with which conversation."""
+    tree, progress = order.tree, order.progress
+    last = views[-1] if views else None
+    if last is not None and last.session is not None:
+        left = await tree.find(f"{order.key(last.attempt).ref}-interrupted", progress.head)
+        if left is not None and await tree.is_at(left.commit):
+            await _lend_git(order)
+            return Beginning("resumed", last.session, "its tree is as it was left")
+    await _put_in_place(order)
+    session = progress.sessions.get(conversation_key(order.step))
+    if last is not None:
+        return Beginning("restarted", session, "from the last finished commit")
+    return Beginning("continued" if session else "fresh", session, "")
+
+
+async def _put_in_place(order: AgentStepOrder) -> None:
+    """The tree equals the head and has a fresh `.git`; reviewers side by side do it once."""
+    positions, task_id, head = order.world.positions, order.facts.task_id, order.progress.head
+    async with positions.lock(task_id):
+        if positions.known.get(task_id) != head:
+            await order.tree.start_from(head)
+            positions.known[task_id] = head
+    await _lend_git(order)
+
+
+async def _lend_git(order: AgentStepOrder) -> None:
+    positions, task_id, head = order.world.positions, order.facts.task_id, order.progress.head
+    async with positions.lock(task_id):
+        if positions.lent.get(task_id) != head:
+            await order.tree.lend_git(head)
+            positions.lent[task_id] = head
+
+
+def _new_view(order: AgentStepOrder, key: StepKey, beginning: Beginning) -> StepView:
+    step = order.step
+    return StepView(
+        step=step.path,
+        iteration=order.iteration,
+        attempt=key.attempt,
+        kind="agent",
+        outcome="running",
+        started_at=order.world.clock.now(),
+        agent=step.agent,
+        account=step.account,
+        model=step.model or order.facts.spec.agents[step.agent].model,
+        session=beginning.session if beginning.how == "resumed" else None,
+        how=beginning.how,
+    )
+
+
+def _started_event(key: StepKey, view: StepView, beginning: Beginning) -> NewEvent:
+    data = StepStartedData(
+        kind="agent",
+        agent=view.agent,
+        model=view.model,
+        account=view.account,
+        how=beginning.how,
+        note=beginning.note,
+    )
+    return event_for(key, "started", data)
+
+
+async def _finish(
+    order: AgentStepOrder, key: StepKey, view: StepView, answer: Answer, commit: StepCommit
+) -> StepDone:
+    """Judges the answer by what was committed, and finishes the row."""
+    order.world.point("committed", key.tree)
+    done = judge(order.facts.spec, order.step, order.progress, key, answer, commit)
+    done = msgspec.structs.replace(done, at=order.world.clock.now().timestamp())
+    view = _finished_view(view, done, order)
+    events = finishing_events(order.facts.spec, order.progress, key, view, done, commit)
+    await _save_ledger(order, key, done)
+    await order.world.records.finish_attempt(
+        view,
+        order.facts.task_id,
+        order.facts.task_attempt,
+        events,
+        result=msgspec.json.encode(done).decode(),
+    )
+    order.world.point("attempt.finished", key.tree)
+    if done.outcome == "succeeded":
+        order.world.positions.known[order.facts.task_id] = done.commit
+    order.tree.discard_attempt(key.tree)
+    return done
+
+
+async def _save_ledger(order: AgentStepOrder, key: StepKey, done: StepDone) -> None:
+    before = order.progress.ledger
+    changed = changed_entries(before, ledger_after(before, order.step, done))
+    if changed and order.is_alone:
+        await order.world.records.save_ledger(
+            order.facts.task_id, order.facts.task_attempt, changed, finding_events(key, changed)
+        )
+
+
+def _finished_view(view: StepView, done: StepDone, order: AgentStepOrder) -> StepView:
+    return msgspec.structs.replace(
+        view,
+        outcome=done.outcome,
+        finished_at=order.world.clock.now(),
+        commit=done.commit,
+        tree=done.tree,
+        is_changed=done.is_changed,
+        usage=done.usage,
+        session=done.session,
+        reason=done.reason,
+    )
+
+
+async def _settle_tree(
+    order: AgentStepOrder, key: StepKey, view: StepView, answer: Answer
+) -> StepCommit:
+    """The commit that the step ends with. A failed run's work is kept aside, not built upon."""
+    tree, head = order.tree, order.progress.head
+    message = commit_message(key, order.step, view)
+    if not answer.result.is_success:
+        await tree.commit(f"{key.ref}-interrupted", head, message)
+        return StepCommit(head, order.progress.head_tree, is_changed=False)
+    if order.step.permission == "read-only":
+        is_untouched = await tree.is_at(head)
+        await tree.point(key.ref, head)
+        return StepCommit(head, order.progress.head_tree, is_changed=not is_untouched)
+    return await tree.commit(key.ref, head, message)
+
+
+async def _again(order: AgentStepOrder, done: StepDone) -> Again | None:
+    """Whether this outcome is to be tried again, and what is left of the wait until then.
+
+    Decided as of the moment when the attempt ended: who re-enters in mid-wait decides alike.
+    """
+    if done.outcome == "succeeded":
+        return None
+    facts = order.facts
+    results = await order.world.records.attempt_results(
+        facts.task_id, facts.task_attempt, order.step.path, order.iteration
+    )
+    dones = [msgspec.json.decode(raw, type=StepDone) for _, raw in sorted(results.items())]
+    failures = [one for one in dones if one.outcome == "failed"]
+    verdict = after_attempts(
+        failures,
+        done.reset_s,
+        retries=_retries(facts.spec, order.step),
+        remaining_s=facts.spec.max_duration_s - (done.at - order.progress.started_at),
+    )
+    if not isinstance(verdict, Again):
+        return None
+    elapsed_s = order.world.clock.now().timestamp() - done.at
+    return replace(verdict, delay_s=max(verdict.delay_s - elapsed_s, 0.0))
+
+
+def _retries(spec: WorkflowSpec, step: AgentStep) -> int:
+    own = spec.agents[step.agent].max_retries
+    return spec.step_retries if own is None else own
+
+
+async def _wait(order: AgentStepOrder, again: Again) -> None:
+    """Waits in the open: the state says so where it is a quota."""
+    if not again.is_quota:
+        await order.world.pause(again.delay_s)
+        return
+    records, task_id = order.world.records, order.facts.task_id
+    key = order.key(len(await _views(order)))
+    limited = QuotaChangedData(
+        agent=order.step.agent,
+        account=order.step.account,
+        resets_at=order.world.clock.now() + timedelta(seconds=again.delay_s),
+        message=f"Waiting {again.delay_s:.0f} s for the quota of {order.step.agent}.",
+    )
+    await records.emit([event_for(key, "quota", limited)])
+    await records.set_state(task_id, TaskState.WAITING_QUOTA, reason=limited.message)
+    await order.world.pause(again.delay_s)
+    lifted = msgspec.structs.replace(limited, resets_at=None, message="The quota has reset.")
+    await records.emit([event_for(key, "quota-over", lifted)])
+    await records.set_state(task_id, TaskState.RUNNING)
+
+
+async def _give_up(order: AgentStepOrder, views: Sequence[StepView]) -> StepDone:
+    """Ends a step whose attempts keep taking their process down."""
+    return StepDone(
+        step=order.step.path,
+        iteration=order.iteration,
+        attempt=views[-1].attempt,
+        outcome="failed",
+        commit=order.progress.head,
+        tree=order.progress.head_tree,
+        error_kind="crash",
+        reason=f"{_interruptions(views)} attempts were interrupted; giving up.",
+        usage=Usage(),
+        at=order.world.clock.now().timestamp(),
+    )
+
+
+def _answer_file(paths: AttemptPaths) -> Path:
+    return paths.home.parent / "answer.json"

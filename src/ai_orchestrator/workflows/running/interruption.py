@@ -1,0 +1,69 @@
+"""Sees to it that every attempt's row has an end, also where its work was not let come to one.
+
+Used by the steps: for what an earlier process left running, and around their own work.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Literal
+
+import msgspec
+
+from ai_orchestrator.base.errors import OrchestratorError, TemporaryError
+from ai_orchestrator.model.events import StepFinishedData
+from ai_orchestrator.model.ids import StepKey
+from ai_orchestrator.model.task import StepView
+from ai_orchestrator.workflows.running.attempt_log import event_for
+from ai_orchestrator.workflows.running.world import World
+
+PROCESS_ENDED = "The process that ran it ended."
+STOPPED = "It was stopped."
+
+
+async def close_attempt(
+    world: World,
+    key: StepKey,
+    view: StepView,
+    *,
+    outcome: Literal["interrupted", "failed"] = "interrupted",
+    reason: str,
+) -> None:
+    """The row of the attempt is ended, with its event; one that has an end keeps it."""
+    ended = msgspec.structs.replace(
+        view, outcome=outcome, reason=reason, finished_at=world.clock.now()
+    )
+    finished = StepFinishedData(outcome, reason, usage=ended.usage)
+    await world.records.finish_attempt(
+        ended, key.task, key.task_attempt, [event_for(key, "finished", finished)]
+    )
+
+
+async def close_left_open(
+    world: World, task_id: str, task_attempt: int, views: Sequence[StepView]
+) -> None:
+    """Attempts that an earlier process left running are interrupted ones."""
+    for view in views:
+        if view.outcome == "running":
+            key = StepKey(task_id, task_attempt, view.step, view.iteration, view.attempt)
+            await close_attempt(world, key, view, reason=PROCESS_ENDED)
+
+
+@asynccontextmanager
+async def ending(world: World, key: StepKey, view: StepView) -> AsyncIterator[None]:
+    """Ends the attempt's row where its work is cancelled or raises; the error goes on.
+
+    Temporary trouble leaves it open: the step is entered again, and closes it then.
+    """
+    try:
+        yield
+    except asyncio.CancelledError:
+        await asyncio.shield(close_attempt(world, key, view, reason=STOPPED))
+        raise
+    except TemporaryError:
+        raise
+    except (OrchestratorError, OSError) as error:
+        await close_attempt(world, key, view, outcome="failed", reason=str(error))
+        raise
