@@ -7,13 +7,20 @@ prompt while its row is written, a task's repository is looked at while its work
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
 T = TypeVar("T")
 First = TypeVar("First")
 Second = TypeVar("Second")
+
+Gate = Callable[[], Awaitable[None]]
+"""Returns when what others have to wait for is done; may be asked several times."""
+
+
+async def always_open() -> None:
+    """The gate of whoever has nothing to wait for."""
 
 
 async def together(

@@ -41,7 +41,7 @@ from ai_orchestrator.base.guarded_process import GuardedProcess, encoded, guardi
 from ai_orchestrator.base.guardian_link import Failed, GuardianLink, Lost, Started, TreeLink
 from ai_orchestrator.base.keeper import KILL_LIMIT_S
 from ai_orchestrator.base.pipes import Streams, readable
-from ai_orchestrator.base.running import run
+from ai_orchestrator.base.running import run, run_on
 
 __all__ = [
     "Command",
@@ -57,6 +57,7 @@ __all__ = [
     "StuckTreeError",
     "describe_containment",
     "run",
+    "run_on",
 ]
 
 Choice = Literal["auto", "cgroup", "walk"]

@@ -30,6 +30,18 @@ async def run(
     loop = asyncio.get_running_loop()
     began_s = loop.time()
     process = await spawner.start(command)
+    return await run_on(process, timeout_s=timeout_s, limit_bytes=limit_bytes, began_s=began_s)
+
+
+async def run_on(
+    process: Process, *, timeout_s: float, limit_bytes: int, began_s: float | None = None
+) -> Completed:
+    """As `run`, for a command that has been started; its duration counts from `began_s` or now.
+
+    `began_s`: a time of the running loop.
+    """
+    loop = asyncio.get_running_loop()
+    began_s = loop.time() if began_s is None else began_s
     streams = _Cut(process.stdout(), limit_bytes), _Cut(process.stderr(), limit_bytes)
     reading = [asyncio.create_task(stream.read()) for stream in streams]
     ending = asyncio.create_task(process.wait())

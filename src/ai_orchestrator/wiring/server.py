@@ -58,7 +58,7 @@ from ai_orchestrator.workflows.running.run import run_task
 from ai_orchestrator.workflows.running.values import EPOCH, cleaned
 from ai_orchestrator.workflows.running.world import TreePositions, World
 from ai_orchestrator.workspace.setup_entries import SETUP_LIMIT_BYTES
-from ai_orchestrator.workspace.trees import GitTrees
+from ai_orchestrator.workspace.trees import GitTrees, TreeSettings
 
 if TYPE_CHECKING:
     from litestar import Litestar
@@ -194,7 +194,9 @@ class _Builder:
             self.data,
             self.spawner,
             path_env=_SYSTEM_PATH,
-            setup_limit_bytes=settings.setup_limit_bytes,
+            settings=TreeSettings(
+                setup_limit_bytes=settings.setup_limit_bytes, keeps_shell_ready=True
+            ),
         )
         self.archive = StoredArchive(
             self.database, self.vault, self.redactor, self.data / ACCOUNTS_FOLDER

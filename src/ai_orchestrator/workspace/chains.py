@@ -21,16 +21,16 @@ tree=$("$0" "$@" write-tree) || exit
 echo "$tree"
 """
 
-_STEP = f"""{_ADD}
+_STEP = f"""
 if [ "$tree" = "$OLD_TREE" ]; then
   "$0" "$@" update-ref --no-deref "$REF" "$PARENT" && echo "$PARENT"
   exit
 fi
+"$0" "$@" {" ".join(DIFF_ARGUMENTS)} "$OLD_TREE" "$tree" &
 commit=$("$0" "$@" commit-tree "$tree" -p "$PARENT") || exit
-"$0" "$@" update-ref --no-deref "$REF" "$commit" &
+"$0" "$@" update-ref --no-deref "$REF" "$commit" || exit
+wait $! || exit
 echo "$commit"
-"$0" "$@" {" ".join(DIFF_ARGUMENTS)} "$OLD_TREE" "$tree" || exit
-wait $!
 """
 
 _MOVE = """
@@ -45,11 +45,14 @@ def recording() -> Chain:
 
 
 def stepping(ref: str, parent: str, old_tree: str, message: bytes) -> Chain:
-    """Records the checkout under a ref; prints tree and commit, then what changed, if anything.
+    """Records the checkout under a ref; prints the tree, what changed, and the commit.
+
+    Up to the tree it only reads the checkout; the rest may wait for a gate.
 
     `old_tree` is the parent's tree: when it is the checkout's too, the ref names the parent.
     """
-    return Chain("step", _STEP, {"REF": ref, "PARENT": parent, "OLD_TREE": old_tree}, message)
+    variables = {"REF": ref, "PARENT": parent, "OLD_TREE": old_tree}
+    return Chain("step", _ADD, variables, message, gated=_STEP)
 
 
 def moving(treeish: str, *, keep_ignored: bool) -> Chain:

@@ -9,8 +9,9 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
+from ai_orchestrator.base.beside import Gate, always_open
 from ai_orchestrator.base.errors import EnvironmentProblemError, InternalError
-from ai_orchestrator.base.process import Command, Spawner, run
+from ai_orchestrator.base.process import Command, Completed, Spawner, run
 from ai_orchestrator.workspace.git import (
     Answer,
     Call,
@@ -19,12 +20,21 @@ from ai_orchestrator.workspace.git import (
     GitTimeoutError,
     Place,
     argv,
+    as_order,
     clean_environment,
     described,
     failure,
+    fits_an_order,
     purpose,
     serious,
+    shell_argv,
     users_environment,
+)
+from ai_orchestrator.workspace.ready_shell import (
+    LIMIT_ORDER_BYTES,
+    SCRIPT,
+    ReadyShell,
+    Seat,
 )
 
 OLDEST = (2, 34)
@@ -52,6 +62,7 @@ def find_git(path_env: str) -> Path:
 class GitClient:
     """Runs git. Safe to use from any number of coroutines at once.
 
+    `keeps_shell_ready` (of a guarded spawner only): chains do not wait for a process tree to start.
     `user_environment`, given by the command line only, is what calls on the user's own repository
     run with: `apply` needs the user's name and Git LFS. Without it they run clean as well.
     """
@@ -62,6 +73,7 @@ class GitClient:
         *,
         path_env: str,
         user_environment: Mapping[str, str] | None = None,
+        keeps_shell_ready: bool = False,
     ) -> None:
         self._spawner = spawner
         self._program = find_git(path_env)
@@ -70,6 +82,7 @@ class GitClient:
         self._is_checked = False
         self._token = secrets.token_hex(4)
         self._counter = itertools.count(1)
+        self._ready_shell = self._new_ready_shell() if keeps_shell_ready else None
 
     async def require_version(self) -> None:
         """Raise `EnvironmentProblemError` for a git that is too old; asks only once."""
@@ -102,17 +115,12 @@ class GitClient:
             )
         return answer.stdout
 
-    async def ask(self, place: Place, call: Call | Chain) -> Answer:
-        """What git answered, whatever its status.
+    async def ask(self, place: Place, call: Call | Chain, *, gate: Gate = always_open) -> Answer:
+        """What git answered, whatever its status. `gate`: what a chain awaits in its midst.
 
         Raises `DiskFullError`, `GitTimeoutError`, and `GitFailedError` where a signal ended git.
         """
-        completed = await run(
-            self._spawner,
-            self._command(place, call),
-            timeout_s=call.timeout_s,
-            limit_bytes=call.limit_bytes,
-        )
+        completed = await self._completed(place, call, gate)
         if completed.is_timed_out:
             raise GitTimeoutError(
                 f"{described(call, place)} did not end within "
@@ -130,12 +138,34 @@ class GitClient:
             raise error
         return answer
 
+    async def _completed(self, place: Place, call: Call | Chain, gate: Gate) -> Completed:
+        if self._ready_shell is not None and isinstance(call, Chain) and fits_an_order(place, call):
+            order = as_order(place, call)
+            if len(order) <= LIMIT_ORDER_BYTES:
+                return await self._ready_shell.run(
+                    order, timeout_s=call.timeout_s, limit_bytes=call.limit_bytes, gate=gate
+                )
+        await gate()
+        return await run(
+            self._spawner,
+            self._command(place, call),
+            timeout_s=call.timeout_s,
+            limit_bytes=call.limit_bytes,
+        )
+
+    def _new_ready_shell(self) -> ReadyShell:
+        seat = Seat(shell_argv(self._program, SCRIPT), clean_environment())
+        return ReadyShell(self._spawner, seat, lambda: self._new_name("chain"))
+
+    def _new_name(self, what: str) -> str:
+        return f"git-{self._token}-{what}-{next(self._counter)}"
+
     def _command(self, place: Place, call: Call | Chain) -> Command:
         return Command(
             argv=argv(self._program, place, call),
             cwd=_directory(place, call),
             env=self._environment(place, call),
-            tree=f"git-{self._token}-{purpose(call)}-{next(self._counter)}",
+            tree=self._new_name(purpose(call)),
             stdin=call.stdin,
         )
 

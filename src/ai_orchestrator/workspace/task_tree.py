@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from ai_orchestrator.base.beside import together
+from ai_orchestrator.base.beside import Gate, always_open, together
 from ai_orchestrator.base.errors import ConflictError, InternalError
 from ai_orchestrator.model.orders import AttemptPaths, SetupOrder, SetupResult, StepCommit
 from ai_orchestrator.model.task import Diff
@@ -114,17 +114,21 @@ class GitTaskTree:
             with full_disk_explained(staging):
                 await asyncio.to_thread(agent_git.lend, self.work, loan, staging, self._trash)
 
-    async def commit(self, ref: str, parent: str, message: str) -> StepCommit:
+    async def commit(
+        self, ref: str, parent: str, message: str, gate: Gate = always_open
+    ) -> StepCommit:
         """The tree as it is, recorded under the ref; parent itself when nothing changed.
 
-        A second call finds what the first one made, unless the tree has changed in between.
+        A second call finds what the first one made, unless the tree has changed in between. The
+        ref is set when `gate` has returned, which is awaited while files are read, at least once.
         """
         async with self._tree_lock:
             old_tree = await self._tree_of(parent)
             if not (self.repository / ref).exists():
-                done = await self.tree.record_step(ref, parent, old_tree, message)
+                done = await self.tree.record_step(ref, parent, old_tree, message, gate)
                 if done is not None:
                     return self._step(parent, *done)
+            await gate()
             tree = await self.tree.record()
         return await self._commit_recorded(ref, parent, tree, message)
 

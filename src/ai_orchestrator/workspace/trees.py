@@ -59,12 +59,20 @@ class Reach:
     """
 
 
-class GitTrees:
-    """Fits `workflows.running.ports.Trees`. Close it: it owns a thread that removes files.
+@dataclass(frozen=True, slots=True)
+class TreeSettings:
+    """What depends on the machine, and on who asks."""
 
-    `hang_s`: when recording a tree is taken to hang; to be raised where disks are slow.
-    `setup_limit_bytes`: what all set-ups that are kept may take.
-    """
+    hang_s: float = HANG_S
+    """When recording a tree is taken to hang; to be raised where disks are slow."""
+    setup_limit_bytes: int = SETUP_LIMIT_BYTES
+    """What all set-ups that are kept may take."""
+    keeps_shell_ready: bool = False
+    """For who has a guardian and many steps to record: see `GitClient`."""
+
+
+class GitTrees:
+    """Fits `workflows.running.ports.Trees`. Close it: it owns a thread that removes files."""
 
     def __init__(
         self,
@@ -73,17 +81,20 @@ class GitTrees:
         *,
         path_env: str,
         reach: Reach | None = None,
-        hang_s: float = HANG_S,
-        setup_limit_bytes: int = SETUP_LIMIT_BYTES,
+        settings: TreeSettings | None = None,
     ) -> None:
+        settings = TreeSettings() if settings is None else settings
         self.layout = DataLayout(data_dir)
         self.trash = Trash(self.layout.trash)
-        self._setups = SetupStore(self.layout.setups, self.trash, setup_limit_bytes)
+        self._setups = SetupStore(self.layout.setups, self.trash, settings.setup_limit_bytes)
         self._reach = Reach() if reach is None else reach
         self._git = GitClient(
-            spawner, path_env=path_env, user_environment=self._reach.user_environment
+            spawner,
+            path_env=path_env,
+            user_environment=self._reach.user_environment,
+            keeps_shell_ready=settings.keeps_shell_ready,
         )
-        self._hang_s = hang_s
+        self._hang_s = settings.hang_s
 
     async def resolve(self, source: RepositorySource) -> str:
         """The commit that the source names now, in our mirror.

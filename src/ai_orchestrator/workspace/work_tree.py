@@ -12,6 +12,7 @@ import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ai_orchestrator.base.beside import Gate, always_open
 from ai_orchestrator.workspace.chains import moving, recording, stepping
 from ai_orchestrator.workspace.diff import GITLINK_MODE
 from ai_orchestrator.workspace.disk import require_free
@@ -139,19 +140,21 @@ class WorkTree:
         return await self._record_in_spite()
 
     async def record_step(
-        self, ref: str, parent: str, old_tree: str, message: str
+        self, ref: str, parent: str, old_tree: str, message: str, gate: Gate = always_open
     ) -> tuple[str, str, bytes] | None:
         """Tree, commit and the printed difference of a step that is now under its ref.
 
+        The files are read meanwhile, but nothing gets under the ref before the gate is open.
         None when something is unusual: then nothing was recorded, and `record` must be asked.
         """
         self.require_made()
         chain = stepping(ref, parent, old_tree, message.encode(errors="backslashreplace"))
-        answer = await self._try(replace(chain, timeout_s=self._hang_s))
+        answer = await self._try(replace(chain, timeout_s=self._hang_s), gate)
         if not answer.is_success or answer.is_truncated:
             return None
-        tree, commit, difference = answer.stdout.split(b"\n", 2)
-        return tree.decode(), commit.decode(), difference
+        tree, rest = answer.stdout.split(b"\n", 1)
+        commit = rest[-len(tree) - 1 : -1]
+        return tree.decode(), commit.decode(), rest[: -len(tree) - 1]
 
     async def move_to(self, treeish: str, *, keep_ignored: bool) -> None:
         """The checkout equals a commit or tree; what git does not know is gone.
@@ -174,11 +177,11 @@ class WorkTree:
         answer = await self._git.ask(self._place, moving(treeish, keep_ignored=keep_ignored))
         return answer.is_success and not answer.stderr
 
-    async def _try(self, chain: Chain) -> Answer:
+    async def _try(self, chain: Chain, gate: Gate = always_open) -> Answer:
         """The answer; one that hung on something strange counts as a failure."""
         self._unlock()
         try:
-            return await self._git.ask(self._place, chain)
+            return await self._git.ask(self._place, chain, gate=gate)
         except GitTimeoutError as error:
             self._unlock()
             return Answer(-1, b"", str(error).encode(), is_truncated=False)

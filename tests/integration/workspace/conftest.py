@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from tests.integration.workspace.repositories import ENVIRONMENT, TASK, Opened, UserRepository
 
-from ai_orchestrator.base.process import DirectSpawner
+from ai_orchestrator.base.process import DirectSpawner, GuardedSpawner
 from ai_orchestrator.workspace.git_client import GitClient
 from ai_orchestrator.workspace.source import RemotePolicy
-from ai_orchestrator.workspace.trees import GitTrees, Reach
+from ai_orchestrator.workspace.trees import GitTrees, Reach, TreeSettings
 
 
 @pytest.fixture
@@ -30,9 +30,21 @@ async def trees(tmp_path: Path, path_env: str) -> AsyncIterator[GitTrees]:
 
 
 @pytest.fixture
+async def guarded_trees(tmp_path: Path, path_env: str) -> AsyncIterator[GitTrees]:
+    """The same as a runner has them: under a guardian, with a shell that waits."""
+    settings = TreeSettings(keeps_shell_ready=True)
+    with GuardedSpawner(lease_s=60) as spawner:
+        trees = GitTrees(tmp_path / "data", spawner, path_env=path_env, settings=settings)
+        yield trees
+        trees.trash.settle()
+        await trees.close()
+
+
+@pytest.fixture
 async def impatient(tmp_path: Path, path_env: str) -> AsyncIterator[GitTrees]:
     """The same, which soon takes a git for hung."""
-    trees = GitTrees(tmp_path / "data", DirectSpawner(), path_env=path_env, hang_s=1.0)
+    settings = TreeSettings(hang_s=1.0)
+    trees = GitTrees(tmp_path / "data", DirectSpawner(), path_env=path_env, settings=settings)
     yield trees
     await trees.close()
 

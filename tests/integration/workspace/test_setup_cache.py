@@ -23,7 +23,7 @@ from ai_orchestrator.workspace.garbage import Knowledge, execute, plan, report, 
 from ai_orchestrator.workspace.setup_entries import SETUP_REST_S
 from ai_orchestrator.workspace.setup_store import discard_setups, remove_broken, stored_setups
 from ai_orchestrator.workspace.task_tree import GitTaskTree
-from ai_orchestrator.workspace.trees import GitTrees
+from ai_orchestrator.workspace.trees import GitTrees, TreeSettings
 
 LOCK = {"package-lock.json": "{}", "package.json": "{}"}
 CI = SetupOrder((("npm", "ci"),), "work", "/work", os.environ["PATH"], None, ())
@@ -347,9 +347,12 @@ async def test_the_one_used_longest_ago_makes_room(
     tmp_path: Path, path_env: str, opened: Opened
 ) -> None:
     """And what is larger than everything that may be kept is not kept at all."""
-    limit = 300_000
+    settings = TreeSettings(setup_limit_bytes=300_000)
     trees = GitTrees(
-        opened.trees.layout.root, DirectSpawner(), path_env=path_env, setup_limit_bytes=limit
+        opened.trees.layout.root,
+        DirectSpawner(),
+        path_env=path_env,
+        settings=settings,
     )
     tree = await trees.open(OTHER_TASK, 1, opened.repository.source, opened.base)
     opened = replace(opened, trees=trees, tree=tree)
@@ -363,7 +366,7 @@ async def test_the_one_used_longest_ago_makes_room(
     assert (await installed(opened, {"deps.ign/x": "x" * 120_000}, orders[2])).is_done
     found = [(await tree.restore_setup(order)).is_done for order in orders]
     assert found == [True, False, True]
-    large = await installed(opened, {"deps.ign/x": "x" * limit}, orders[1])
+    large = await installed(opened, {"deps.ign/x": "x" * settings.setup_limit_bytes}, orders[1])
     assert "all that is kept may take" in large.trouble
     await trees.close()
 

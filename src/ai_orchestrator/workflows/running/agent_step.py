@@ -15,7 +15,7 @@ from pathlib import Path
 
 import msgspec
 
-from ai_orchestrator.base.beside import Ahead
+from ai_orchestrator.base.beside import Ahead, Gate, always_open
 from ai_orchestrator.base.errors import EnvironmentProblemError
 from ai_orchestrator.model.agent import Usage
 from ai_orchestrator.model.events import (
@@ -135,7 +135,8 @@ async def _close_interrupted(
 async def _attempt(order: AgentStepOrder, views: Sequence[StepView]) -> StepDone:
     """One more attempt, from its row to its end.
 
-    The prompt's parts are gathered while the row is written: both wait, for git and for the disk.
+    The prompt's parts are gathered and the agent's `.git` is made while the row is written: each
+    waits for something else.
     """
     key = order.key(len(views) + 1)
     run = order.run(order.paths(key))
@@ -143,13 +144,15 @@ async def _attempt(order: AgentStepOrder, views: Sequence[StepView]) -> StepDone
         beginning = await _beginning(order, views)
         view = _new_view(order, key, beginning)
         started = _started_event(key, view, beginning)
-        await order.world.records.start_attempt(
-            view, order.facts.task_id, order.facts.task_attempt, started
-        )
-        order.world.point("attempt.started", key.tree)
-        async with ending(order.world, key, view):
-            begun = Begun(key, view, beginning, order.remaining_s)
-            return await _carried_out(order, run, begun, supplies)
+        async with Ahead(_lend_git(order)) as lent:
+            await order.world.records.start_attempt(
+                view, order.facts.task_id, order.facts.task_attempt, started
+            )
+            order.world.point("attempt.started", key.tree)
+            async with ending(order.world, key, view):
+                await lent.result()
+                begun = Begun(key, view, beginning, order.remaining_s)
+                return await _carried_out(order, run, begun, supplies)
 
 
 async def _carried_out(
@@ -167,10 +170,14 @@ async def _carried_out(
         answer, view = await _ask(order, run, begun, supplies, feed)
         order.world.point("agent.ended", key.tree)
         feed.end()
-        await save_answer(_answer_file(run.paths), answer, order.world.records.redact)
-        order.world.point("answer.saved", key.tree)
-        commit = await _settle_tree(order, key, view, answer)
+        async with Ahead(_save(order, key, run.paths, answer)) as saving:
+            commit = await _settle_tree(order, key, view, answer, saving.result)
     return await _finish(order, key, view, answer, commit)
+
+
+async def _save(order: AgentStepOrder, key: StepKey, paths: AttemptPaths, answer: Answer) -> None:
+    await save_answer(_answer_file(paths), answer, order.world.records.redact)
+    order.world.point("answer.saved", key.tree)
 
 
 async def _ask(
@@ -195,7 +202,6 @@ async def _beginning(order: AgentStepOrder, views: Sequence[StepView]) -> Beginn
     if last is not None and last.session is not None:
         left = await tree.find(f"{order.key(last.attempt).ref}-interrupted", progress.head)
         if left is not None and await tree.is_at(left.commit):
-            await _lend_git(order)
             return Beginning("resumed", last.session, "its tree is as it was left")
     await _put_in_place(order)
     session = progress.sessions.get(conversation_key(order.step))
@@ -205,16 +211,16 @@ async def _beginning(order: AgentStepOrder, views: Sequence[StepView]) -> Beginn
 
 
 async def _put_in_place(order: AgentStepOrder) -> None:
-    """The tree equals the head and has a fresh `.git`; reviewers side by side do it once."""
+    """The tree equals the head; reviewers side by side do it once."""
     positions, task_id, head = order.world.positions, order.facts.task_id, order.progress.head
     async with positions.lock(task_id):
         if positions.known.get(task_id) != head:
             await order.tree.start_from(head)
             positions.known[task_id] = head
-    await _lend_git(order)
 
 
 async def _lend_git(order: AgentStepOrder) -> None:
+    """The tree has a fresh `.git`; reviewers side by side do it once."""
     positions, task_id, head = order.world.positions, order.facts.task_id, order.progress.head
     async with positions.lock(task_id):
         if positions.lent.get(task_id) != head:
@@ -299,19 +305,27 @@ def _finished_view(view: StepView, done: StepDone, order: AgentStepOrder) -> Ste
 
 
 async def _settle_tree(
-    order: AgentStepOrder, key: StepKey, view: StepView, answer: Answer
+    order: AgentStepOrder,
+    key: StepKey,
+    view: StepView,
+    answer: Answer,
+    saved: Gate = always_open,
 ) -> StepCommit:
-    """The commit that the step ends with. A failed run's work is kept aside, not built upon."""
+    """The commit that the step ends with. A failed run's work is kept aside, not built upon.
+
+    `saved` returns when the answer is on the disk: no ref is set before.
+    """
     tree, head = order.tree, order.progress.head
     message = commit_message(key, order.step, view)
     if not answer.result.is_success:
-        await tree.commit(f"{key.ref}-interrupted", head, message)
+        await tree.commit(f"{key.ref}-interrupted", head, message, saved)
         return StepCommit(head, order.progress.head_tree, is_changed=False)
     if order.step.permission == "read-only":
         is_untouched = await tree.is_at(head)
+        await saved()
         await tree.point(key.ref, head)
         return StepCommit(head, order.progress.head_tree, is_changed=not is_untouched)
-    return await tree.commit(key.ref, head, message)
+    return await tree.commit(key.ref, head, message, saved)
 
 
 async def _again(order: AgentStepOrder, done: StepDone) -> Again | None:

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, Protocol, TypeVar
 
+from ai_orchestrator.base.beside import Gate, always_open
 from ai_orchestrator.model.agent import AgentResult
 from ai_orchestrator.model.events import NewEvent
 from ai_orchestrator.model.orders import (
@@ -88,8 +89,17 @@ class TaskTree(Protocol):
         """The tree equals the commit, untracked files included."""
         ...
 
-    async def commit(self, ref: str, parent: str, message: str) -> StepCommit:
-        """Records the tree as it is under the ref; parent itself when nothing changed."""
+    async def commit(
+        self,
+        ref: str,
+        parent: str,
+        message: str,
+        gate: Gate = always_open,
+    ) -> StepCommit:
+        """Records the tree as it is under the ref; parent itself when nothing changed.
+
+        The ref is set when `gate` has returned, which may be awaited several times.
+        """
         ...
 
     async def find(self, ref: str, parent: str | None = None) -> StepCommit | None:
