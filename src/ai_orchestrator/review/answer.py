@@ -13,6 +13,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeGuard
 
+from ai_orchestrator.base.errors import shorten
+
 TAIL_CHARS = 1_000_000
 """Only so much of the end of an answer is read; a guess, far above any answer seen."""
 WORK_CHARS = 5_000_000
@@ -81,11 +83,11 @@ def is_object(value: object) -> TypeGuard[JsonObject]:
 
 
 def _without_duplicates(pairs: list[tuple[str, object]]) -> JsonObject:
-    result = dict(pairs)
-    if len(result) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise _DuplicateKeyError(f"the key {twice!r} stands twice in one object")
+    result: JsonObject = {}
+    for name, value in pairs:
+        if name in result:
+            raise _DuplicateKeyError(f"the key {shorten(name)!r} stands twice in one object")
+        result[name] = value
     return result
 
 

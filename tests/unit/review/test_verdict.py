@@ -111,6 +111,19 @@ def test_content_is_strict_and_the_problem_says_where(answer: str, said: str) ->
     assert said in problem(answer)
 
 
+@pytest.mark.timeout(30)  # the square of the keys would take minutes
+def test_an_object_of_very_many_keys_is_told_to_have_one_twice() -> None:
+    """An agent's text is read in an event loop: the work grows with its length and no faster."""
+    keys = ",".join(f'"{number:x}":0' for number in range(100_000))
+    assert "stands twice" in problem(f'{{"verdict":"approve",{keys},"last":0,"last":0}}')
+
+
+def test_a_long_key_that_stands_twice_is_told_briefly() -> None:
+    """The agent is asked again with the problem, which must not be as long as its answer."""
+    key = '"' + "k" * 100_000 + '": 0'
+    assert len(problem(f'{{"verdict": "approve", {key}, {key}}}')) < 1_000
+
+
 def test_broken_verdict_is_not_replaced_by_an_earlier_example() -> None:
     """An approval quoted before an unreadable answer is not the answer."""
     broken = '```json\n{"verdict": "request_changes", "findings": [oops]}\n```'
