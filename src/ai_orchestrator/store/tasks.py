@@ -25,7 +25,8 @@ from ai_orchestrator.store.texts import storable
 
 NOTES_LIMIT = 50
 """Notes kept per task; a guess at more than anybody reads."""
-FINAL_STATES: tuple[TaskState, ...] = tuple(state for state in TaskState if state.is_final)
+UNFINISHED_STATES: tuple[TaskState, ...] = tuple(s for s in TaskState if not s.is_final)
+"""Asked for by name: an index answers what a state is, none answers what it is not."""
 _SETTABLE = frozenset({"base_commit", "final_commit", "verified_tree", "branch"})
 
 
@@ -161,7 +162,7 @@ def adopt(connection: sa.Connection, task_ids: Sequence[str], *, epoch: int, rel
     table = tables_of(connection).tasks
     connection.execute(
         sa.update(table)
-        .where(table.c.id.in_(list(task_ids)), table.c.state.not_in(FINAL_STATES))
+        .where(table.c.id.in_(list(task_ids)), table.c.state.in_(UNFINISHED_STATES))
         .values(epoch=epoch, release=release)
     )
 

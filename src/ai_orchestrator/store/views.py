@@ -17,7 +17,7 @@ from ai_orchestrator.model.workflow import WorkflowSpec
 from ai_orchestrator.store.attempts import step_view
 from ai_orchestrator.store.ledger import ledger
 from ai_orchestrator.store.tables import TaskContext, tables_of
-from ai_orchestrator.store.tasks import FINAL_STATES
+from ai_orchestrator.store.tasks import UNFINISHED_STATES
 
 CANDIDATES_SHOWN = 5
 _SHORT_ID = re.compile(r"[0-9a-hjkmnp-tv-z]{1,26}")
@@ -168,7 +168,7 @@ def unfinished_tasks(connection: sa.Connection) -> list[UnfinishedTask]:
     table = tables_of(connection).tasks
     rows = connection.execute(
         sa.select(table.c.id, table.c.task_attempt, table.c.state, table.c.epoch, table.c.release)
-        .where(table.c.state.not_in(FINAL_STATES))
+        .where(table.c.state.in_(UNFINISHED_STATES))
         .order_by(table.c.id)
     )
     return [

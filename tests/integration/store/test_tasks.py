@@ -252,6 +252,23 @@ def _fail(store: Any, connection: sa.Connection, task_id: str) -> None:
     change_state(connection, store.log, StateChange(task_id, TaskState.FAILED))
 
 
+def test_unfinished_tasks_are_found_by_an_index(sqlite_store: Any) -> None:
+    """The runner asks every few seconds, and tasks of the past grow without end."""
+    asked: list[tuple[str, Any]] = []
+
+    def look(_connection: Any, _cursor: Any, statement: str, given: Any, *_rest: Any) -> None:
+        asked.append((statement, given))
+
+    sa.event.listen(sqlite_store.database.engine, "before_cursor_execute", look)
+    sqlite_store.database.read(unfinished_tasks)
+    statement, given = asked[-1]
+    plan = sqlite_store.database.read(
+        lambda c: c.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", given).all()
+    )
+    assert [step.detail for step in plan if step.detail.startswith("SCAN")] == []
+    assert any("USING INDEX ix_orchestrator_tasks_state" in step.detail for step in plan)
+
+
 async def test_unfinished_tasks_are_adopted(store: Any) -> None:
     """Oldest first, without the final ones; a final one keeps the release that finished it."""
     waiting, done = store.accept(), store.accept()
