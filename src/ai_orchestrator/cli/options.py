@@ -1,9 +1,11 @@
 """Options that several commands share: one name and one meaning everywhere."""
 
+# ruff: noqa: PLC0415  # what is slow to import waits until it is called: --help must be quick
 from __future__ import annotations
 
 import click
 
+from ai_orchestrator.base.errors import BadInputError, shorten
 from ai_orchestrator.cli.completing import complete_step, complete_task
 
 SEVERITIES = ("low", "medium", "high", "critical")
@@ -21,6 +23,19 @@ def comma_separated(listed: str | None) -> tuple[str, ...]:
             f"{listed!r} has an empty name. Write: --agents claude,codex", param_hint="--agents"
         )
     return tuple(dict.fromkeys(names))
+
+
+def checked_task(ctx: click.Context, param: click.Parameter, text: str) -> str:
+    """The name of a task, checked before anybody is asked. Raises `BadInputError`."""
+    from ai_orchestrator.model.ids import may_name_task
+
+    del param
+    if ctx.resilient_parsing or may_name_task(text):
+        return text
+    raise BadInputError(
+        f"{shorten(ascii(text))} is no task id: one looks like t-01jd3kq8z2v4w6x8y0a1m3k9x2.",
+        hint="Its last eight characters do, where unique. `ai-orchestrator tasks` lists them.",
+    )
 
 
 json_option = click.option(
@@ -51,7 +66,9 @@ no_wait_option = click.option(
     is_flag=True,
     help="Exit when the task waits: 6 for a person, 5 for a quota or a budget.",
 )
-task_argument = click.argument("task_id", metavar="TASK", shell_complete=complete_task)
+task_argument = click.argument(
+    "task_id", metavar="TASK", callback=checked_task, shell_complete=complete_task
+)
 step_option = click.option(
     "--step",
     metavar="STEP",

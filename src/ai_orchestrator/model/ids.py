@@ -13,6 +13,7 @@ import msgspec
 
 _CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"  # base 32 without i, l, o, u (the ULID alphabet)
 _TASK_ID = re.compile(r"t-[0-7][0-9a-hjkmnp-tv-z]{25}")
+_END_OF_TASK_ID = re.compile(r"[0-9a-hjkmnp-tv-z]{1,26}")
 _STEP_PATH = re.compile(r"[a-z0-9-]+(?:\.[0-9]+)?(?:/[a-z0-9-]+(?:\.[0-9]+)?)*")
 REF_PREFIX = "refs/ai-orchestrator"
 SHORT_CHARS = 8
@@ -27,6 +28,12 @@ def new_task_id(now: datetime) -> str:
 def is_task_id(text: str) -> bool:
     """The text is a whole task id (not a short form)."""
     return _TASK_ID.fullmatch(text) is not None
+
+
+def may_name_task(text: str) -> bool:
+    """The text is a whole task id or the end of one, in either case."""
+    wanted = text.strip().lower()
+    return is_task_id(wanted) or _END_OF_TASK_ID.fullmatch(wanted) is not None
 
 
 def is_step_path(text: str) -> bool:

@@ -80,10 +80,10 @@ def test_show_as_json_is_the_task(world: World) -> None:
 
 def test_an_unknown_task_exits_two_with_a_hint(world: World) -> None:
     """The backend's own words reach the person."""
-    done = world.type("tasks", "show", "nope")
+    done = world.type("tasks", "show", "n0pe")
 
     assert done.code == 2
-    assert "no task 'nope'. See: ai-orchestrator tasks" in done.err
+    assert "no task 'n0pe'. See: ai-orchestrator tasks" in done.err
 
 
 def test_watch_exits_as_the_task_did(world: World) -> None:
@@ -331,7 +331,7 @@ def test_delete_of_unapplied_work_needs_force(world: World) -> None:
 
 def test_every_command_closes_what_it_opened(world: World) -> None:
     """Also when it fails."""
-    world.type("tasks", "show", "nope")
+    world.type("tasks", "show", "n0pe")
 
     assert world.backend.is_closed
 
@@ -342,3 +342,35 @@ def test_unmeasured_usage_of_a_task_is_shown_as_such(world: World) -> None:
 
     assert "unmeasured" in world.type("tasks").out
     assert "tokens unmeasured, cost unmeasured" in world.type("tasks", "show", SHORT).out
+
+
+NO_IDS = [
+    pytest.param("", id="empty"),
+    pytest.param("../agents", id="path"),
+    pytest.param("a\udcff", id="no-unicode"),
+    pytest.param("t-01jd3", id="cut-at-its-end"),
+    pytest.param(f"{TASK}0", id="too-long"),
+]
+
+
+@pytest.mark.parametrize("text", NO_IDS)
+@pytest.mark.parametrize(
+    "command", ["show", "watch", "logs", "diff", "files", "apply", "cancel", "retry", "delete"]
+)
+def test_what_is_no_id_is_refused_before_anybody_is_asked(
+    world: World, command: str, text: str
+) -> None:
+    """The message says what an id looks like; no request is made that could mean something else."""
+    done = world.type("tasks", command, text)
+
+    assert done.code == 2
+    assert "is no task id: one looks like t-" in done.err
+    assert world.backend.asked == []
+
+
+@pytest.mark.parametrize("text", [TASK, TASK.upper(), SHORT, "m3k9x2"])
+def test_a_whole_id_and_its_end_are_ids(world: World, text: str) -> None:
+    """As the server reads them; whether there is such a task only it knows."""
+    world.type("tasks", "show", text)
+
+    assert world.backend.asked == [f"task {text}"]
