@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from dbos._core import execute_dequeued_workflow
@@ -32,6 +32,8 @@ class Dispatcher:
         self._is_open = is_open
         self._wake = threading.Event()
         self._stopping = threading.Event()
+        self._unstarted: dict[str, str] = {}
+        """Claimed but not started yet: id of the workflow -> token of the claim."""
         self._thread = threading.Thread(target=self._run, name="dispatcher", daemon=True)
 
     def start(self) -> None:
@@ -63,7 +65,8 @@ class Dispatcher:
         """Claims what the limits allow and starts it. One thread claims, so limits hold."""
         system = self._dbos._sys_db  # noqa: SLF001  # no public call claims; see the contract test
         active = self._dbos._active_workflows_set  # noqa: SLF001  # the same
-        running = active.count_for_queue(self._queue.name)
+        self._start(dict(self._unstarted))
+        running = active.count_for_queue(self._queue.name) + len(self._unstarted)
         owner = uuid.uuid4().hex
         claimed, _ = system.start_queued_workflows(
             self._queue,
@@ -73,5 +76,24 @@ class Dispatcher:
             running,
             owner_xid=owner,
         )
-        for status in system.get_workflow_statuses(claimed):
-            execute_dequeued_workflow(self._dbos, status, owner)
+        claims = dict.fromkeys(claimed, owner)
+        self._unstarted |= claims
+        self._start(claims)
+
+    def _start(self, claims: Mapping[str, str]) -> None:
+        """Starts what was claimed; one that fails keeps no other from it, and its turn comes again.
+
+        The claim is committed by now: the database says that these run, and nobody else will
+        start them before the next process does.
+        """
+        statuses = self._dbos._sys_db.get_workflow_statuses(list(claims))  # noqa: SLF001  # as above
+        for gone in claims.keys() - {status["workflow_uuid"] for status in statuses}:
+            del self._unstarted[gone]
+        for status in statuses:
+            id_ = status["workflow_uuid"]
+            try:
+                execute_dequeued_workflow(self._dbos, status, claims[id_])
+            except Exception:
+                log.exception("starting %s failed; trying again in %s s", id_, POLL_S)
+            else:
+                del self._unstarted[id_]

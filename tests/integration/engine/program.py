@@ -6,11 +6,15 @@ import argparse
 import asyncio
 import os
 import sys
+import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
+from dbos._sys_db import SystemDatabase
 
+from ai_orchestrator.engine import dispatch
 from ai_orchestrator.engine.adoption import Unfinished
 from ai_orchestrator.engine.context import EngineContext
 from ai_orchestrator.engine.engine import Engine, EngineSettings
@@ -57,7 +61,8 @@ def main() -> None:
     parser.add_argument("--enqueue", nargs="*", default=[])
     parser.add_argument("--roll-back", nargs="*", default=[])
     parser.add_argument("--unfinished", nargs="*", default=[], help="task:release:epoch")
-    parser.add_argument("--cancel-on-word", action="store_true")
+    parser.add_argument("--fail-starting", default="", help="task whose first start fails")
+    parser.add_argument("--fail-looking", action="store_true", help="for what was claimed, once")
     parser.add_argument("--die-at", default="", help="point:step")
     options = parser.parse_args()
 
@@ -71,6 +76,10 @@ def main() -> None:
     engine = Engine(database, settings, run_task, observe)
     for adoption in engine.launch([_unfinished(text) for text in options.unfinished]):
         say("adoption", adoption.unfinished.task_id, adoption.action)
+    if options.fail_starting:
+        _fail_once(dispatch, "execute_dequeued_workflow", f"{options.fail_starting}-a1")
+    if options.fail_looking:
+        _fail_once(SystemDatabase, "get_workflow_statuses", f"{options.enqueue[0]}-a1")
     for task_id in options.enqueue:
         _enqueue(engine, database, task_id)
     for task_id in options.roll_back:
@@ -101,6 +110,20 @@ def _enqueue(engine: Engine, database: sa.Engine, task_id: str, *, is_kept: bool
         else:
             connection.rollback()
             say("rolled-back", task_id)
+
+
+def _fail_once(owner: Any, name: str, workflow_id: str) -> None:
+    """The library's call raises the first time that it is about the workflow."""
+    call, failed = getattr(owner, name), threading.Event()
+
+    def failing(*given: Any) -> Any:
+        if workflow_id in repr(given) and not failed.is_set():
+            failed.set()
+            say("failed", workflow_id)
+            raise sa.exc.OperationalError(name, {}, OSError("disk I/O error"))
+        return call(*given)
+
+    setattr(owner, name, failing)
 
 
 def _unfinished(text: str) -> Unfinished:

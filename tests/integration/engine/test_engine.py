@@ -97,6 +97,26 @@ def test_a_committed_task_runs_to_its_end(start: Start) -> None:
     engine.until("ended t1 6")
 
 
+@pytest.mark.parametrize("failing", [("--fail-starting", "t1"), ("--fail-looking",)], ids=repr)
+def test_a_claimed_task_that_could_not_be_started_is_tried_again(
+    start: Start, failing: tuple[str, ...]
+) -> None:
+    """The claim is committed: neither it nor those beside it may wait for the next process."""
+    engine = start("--enqueue", "t1", "t2", "t3", *failing)
+    engine.until("failed t1-a1")
+    for task in ("t1", "t2", "t3"):
+        engine.until(f"ended {task} 6")
+
+
+def test_a_claimed_task_that_could_not_be_started_counts_as_running(
+    start: Start, tmp_path: Path
+) -> None:
+    """Where one task runs at a time, none passes the one whose turn it is."""
+    engine = start("--enqueue", "t1", "t2", "--max-tasks", "1", "--fail-starting", "t1")
+    engine.until("ended t2 6")
+    assert engine.said.index("ended t1 6") < engine.said.index("first t2")
+
+
 def test_a_task_whose_transaction_was_rolled_back_never_runs(start: Start) -> None:
     """Acceptance and enqueuing are one transaction."""
     engine = start("--enqueue", "t1", "--roll-back", "t2")
