@@ -68,11 +68,11 @@ class SqlRecords:
     ) -> None:
         """Writes outcome and commit with the event `step.finished` in one transaction.
 
-        An attempt that had an end already keeps it, and these events are dropped. `result`: what
-        later steps need of this one's answer, see `attempt_result`.
+        An attempt that had an end already keeps it, and these events are dropped. `result`: JSON
+        of what later steps need of this one's answer, see `attempt_results`.
         """
         clean = self._log.sink.clean_struct(view)
-        kept = None if result is None else self.redact(result)
+        kept = None if result is None else self._log.sink.clean_json(result)
 
         def write(connection: sa.Connection) -> None:
             if end_attempt(connection, task_id, task_attempt, clean, kept):

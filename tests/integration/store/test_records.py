@@ -31,7 +31,7 @@ from ai_orchestrator.model.review import (
     VerifierResult,
 )
 from ai_orchestrator.model.states import OutcomeCode, TaskState
-from ai_orchestrator.store.attempts import attempt_result, spend
+from ai_orchestrator.store.attempts import spend
 from ai_orchestrator.store.events import read_events
 from ai_orchestrator.store.tasks import load_credentials, save_credentials
 from ai_orchestrator.store.views import task_view
@@ -165,8 +165,24 @@ async def test_result_is_kept_for_later_steps(store: Any, step: Make) -> None:
     done = step(outcome="succeeded")
     result = '{"verdict":"approve","why":"very-secret-value"}'
     await store.records.finish_attempt(done, task_id, 1, [], result=result)
-    kept = store.database.read(lambda c: attempt_result(c, task_id, 1, done))
-    assert kept == '{"verdict":"approve","why":"[redacted:KEY]"}'
+    kept = await store.records.attempt_results(task_id, 1, "implement", 1)
+    assert kept[1] == '{"verdict":"approve","why":"[redacted:KEY]"}'
+
+
+@pytest.mark.parametrize("secret", ["12345678", '":1234567', '"at":123'], ids=repr)
+async def test_result_can_be_read_whatever_a_secret_is(
+    sqlite_store: Any, step: Make, secret: str
+) -> None:
+    """A number is no secret, and what stands around a text is none either."""
+    task_id = sqlite_store.accept()
+    sqlite_store.redactor.add(task_id, {"KEY": secret})
+    told = {"at": 1234567890.25, "said": [f"it is {secret}"], "none": None}
+    encoded = msgspec.json.encode(told).decode()
+    await sqlite_store.records.finish_attempt(
+        step(outcome="succeeded"), task_id, 1, [], result=encoded
+    )
+    kept = await sqlite_store.records.attempt_results(task_id, 1, "implement", 1)
+    assert msgspec.json.decode(kept[1]) == told | {"said": ["it is [redacted:KEY]"]}
 
 
 async def test_results_of_a_round_are_told_by_attempt(store: Any, step: Make) -> None:
@@ -174,9 +190,9 @@ async def test_results_of_a_round_are_told_by_attempt(store: Any, step: Make) ->
     task_id = store.accept()
     finish = store.records.finish_attempt
     await finish(step(outcome="failed"), task_id, 1, [])
-    await finish(step(outcome="succeeded", attempt=2), task_id, 1, [], result="two")
-    await finish(step(outcome="succeeded", iteration=2), task_id, 1, [], result="other round")
-    assert await store.records.attempt_results(task_id, 1, "implement", 1) == {2: "two"}
+    await finish(step(outcome="succeeded", attempt=2), task_id, 1, [], result="2")
+    await finish(step(outcome="succeeded", iteration=2), task_id, 1, [], result="3")
+    assert await store.records.attempt_results(task_id, 1, "implement", 1) == {2: "2"}
 
 
 async def test_running_attempt_is_brought_up_to_date(store: Any, event: Make, step: Make) -> None:

@@ -19,7 +19,8 @@ from ai_orchestrator.model.events import (
 )
 from ai_orchestrator.model.review import VerifierResult
 from ai_orchestrator.model.states import OutcomeCode, TaskState
-from ai_orchestrator.store.texts import free_texts, map_texts, storable
+from ai_orchestrator.model.texts import free_texts, map_texts
+from ai_orchestrator.store.texts import storable
 
 NOW = datetime(2026, 1, 31, tzinfo=UTC)
 RESULT = VerifierResult("test", ("make", "test"), 0, False, 1.0, "ok", None)  # noqa: FBT003 # a field

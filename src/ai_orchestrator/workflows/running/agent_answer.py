@@ -18,6 +18,7 @@ from ai_orchestrator.model.agent import AgentResult, ErrorKind, Usage
 from ai_orchestrator.model.ids import StepKey
 from ai_orchestrator.model.orders import StepCommit
 from ai_orchestrator.model.review import Finding, Verdict
+from ai_orchestrator.model.texts import map_texts
 from ai_orchestrator.model.workflow import AgentStep, WorkflowSpec
 from ai_orchestrator.review.verdict import Rejection
 from ai_orchestrator.review.verdict import judge as judge_verdict
@@ -61,8 +62,7 @@ class Answer(msgspec.Struct, frozen=True):
 
 async def save_answer(path: Path, answer: Answer, redact: Callable[[str], str]) -> None:
     """Writes the answer, redacted, so that it is whole or absent, whatever happens."""
-    text = redact(msgspec.json.encode(answer).decode())
-    await asyncio.to_thread(_write_whole, path, text.encode())
+    await asyncio.to_thread(_write_whole, path, msgspec.json.encode(map_texts(answer, redact)))
 
 
 def _write_whole(path: Path, data: bytes) -> None:

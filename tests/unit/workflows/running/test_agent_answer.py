@@ -167,6 +167,23 @@ async def test_an_answer_is_saved_without_secrets(tmp_path: Path) -> None:
     assert loaded.result.final_text == "the key is [redacted]"
 
 
+@pytest.mark.parametrize(
+    "secret", ["12345678", "overloaded", "final_text", '":null,"'], ids=lambda secret: secret
+)
+async def test_an_answer_can_be_read_whatever_a_secret_is(tmp_path: Path, secret: str) -> None:
+    """After a crash it is all that is left of a run that was paid for."""
+    path = tmp_path / "answer.json"
+    answer = Answer(
+        result(error_kind="overloaded", final_text=f"it is {secret}."),
+        Usage(input_tokens=1_234_567_890),
+    )
+    await save_answer(path, answer, lambda text: text.replace(secret, "[redacted:KEY]"))
+    loaded = await load_answer(path)
+    assert loaded is not None
+    assert loaded.result.final_text == "it is [redacted:KEY]."
+    assert (loaded.result.error_kind, loaded.usage) == ("overloaded", answer.usage)
+
+
 async def test_no_answer_is_none(tmp_path: Path) -> None:
     """The agent had not ended."""
     assert await load_answer(tmp_path / "answer.json") is None
