@@ -41,24 +41,11 @@ _NPM_PLACEHOLDER = "no test specified"
 
 
 @dataclass(frozen=True, slots=True)
-class Detected:
-    """A verifier that was found, and one sentence how."""
-
-    verifier: Verifier
-    how: str
-
-
-@dataclass(frozen=True, slots=True)
 class Detection:
     """What was found, in a fixed order, and what would have been but for a missing program."""
 
-    found: tuple[Detected, ...]
+    verifiers: tuple[Verifier, ...]
     notes: tuple[str, ...] = ()
-
-    @property
-    def verifiers(self) -> tuple[Verifier, ...]:
-        """The verifiers alone."""
-        return tuple(one.verifier for one in self.found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +53,7 @@ class _Candidate:
     name: str
     argv: tuple[str, ...]
     how: str
+    """One sentence on what in the repository asks for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,10 +83,10 @@ def detect(files: Collection[str], read: Read, has_tool: HasTool) -> Detection:
         for candidate in ecosystem(repository)
     ]
     detection = _available(candidates, has_tool)
-    if detection.found:
+    if detection.verifiers:
         return detection
     fallback = _available(_make(repository), has_tool)
-    return Detection(fallback.found, (*detection.notes, *fallback.notes))
+    return Detection(fallback.verifiers, (*detection.notes, *fallback.notes))
 
 
 def files_to_read(files: Collection[str]) -> tuple[str, ...]:
@@ -112,8 +100,7 @@ def _available(candidates: list[_Candidate], has_tool: HasTool) -> Detection:
     for candidate in candidates:
         program = candidate.argv[0]
         if has_tool(program):
-            verifier = Verifier(candidate.name, candidate.argv, is_detected=True)
-            found.append(Detected(verifier, candidate.how))
+            found.append(Verifier(candidate.name, candidate.argv, is_detected=True))
         else:
             notes.append(
                 f"{candidate.how} `{' '.join(candidate.argv)}` is not used: "

@@ -26,19 +26,15 @@ def advance(
     *,
     iteration: int,
     source: str,
-    rejections: Sequence[Rejection] = (),
 ) -> tuple[LedgerEntry, ...]:
     """The ledger after `source` raised its findings in a round; other sources' entries stay.
 
-    First the rejections count. Then what is raised is new, or, where the ledger has it, recurring:
-    also when it was fixed or rejected before. An open entry that is not raised again is fixed.
+    What is raised is new, or, where the ledger has it, recurring: also when it was fixed or
+    rejected before. An open entry that is not raised again is fixed.
     Entries keep their order; new ones follow in the order in which they were raised. Two sources
     that say the same have an entry each, so that one's silence does not answer for the other.
     """
     ledger = list(entries)
-    for index, entry in enumerate(entries):
-        if entry.source == source:
-            ledger[index] = reject((entry,), rejections)[0]
     matches = _matches(ledger, raised, source)
     for index in _unraised(ledger, source, set(matches.values())):
         ledger[index] = msgspec.structs.replace(ledger[index], state=FindingState.FIXED)
@@ -64,14 +60,6 @@ def reject(
         else entry
         for entry in entries
     )
-
-
-def unknown_rejections(
-    entries: Sequence[LedgerEntry], rejections: Sequence[Rejection]
-) -> tuple[Rejection, ...]:
-    """Rejections of what is not in the ledger; they change nothing and are worth a word."""
-    known = {entry.fingerprint for entry in entries}
-    return tuple(rejection for rejection in rejections if rejection.id not in known)
 
 
 def open_at_or_above(entries: Sequence[LedgerEntry], bar: Severity) -> tuple[LedgerEntry, ...]:

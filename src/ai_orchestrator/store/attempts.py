@@ -117,19 +117,6 @@ def list_attempts(
     return [step_view(row) for row in rows]
 
 
-def attempt_result(
-    connection: sa.Connection, task_id: str, task_attempt: int, view: StepView
-) -> str | None:
-    """What `end_attempt` was given as the execution's result."""
-    table = tables_of(connection).attempts
-    key = _key(task_id, task_attempt, view)
-    query = sa.select(table.c.result).where(
-        *(table.c[name] == value for name, value in key.items())
-    )
-    result: str | None = connection.execute(query).scalar_one_or_none()
-    return result
-
-
 def spend(connection: sa.Connection, task_id: str) -> Spend:
     """What the task has cost so far, over all its task attempts."""
     table = tables_of(connection).attempts

@@ -52,9 +52,8 @@ def steps(history: list[Review]) -> list[tuple[LedgerEntry, ...]]:
         ledger = ledgers[-1]
         named = [ledger[n].fingerprint for n in rejected if n < len(ledger)]
         rejections = [Rejection(name, "not so") for name in named]
-        ledgers.append(
-            advance(ledger, raised, iteration=iteration, source=source, rejections=rejections)
-        )
+        rejected_first = reject(ledger, rejections)
+        ledgers.append(advance(rejected_first, raised, iteration=iteration, source=source))
     return ledgers
 
 

@@ -8,7 +8,6 @@ from ai_orchestrator.review.ledger import (
     changed_entries,
     open_at_or_above,
     reject,
-    unknown_rejections,
 )
 from ai_orchestrator.review.verdict import Rejection
 
@@ -99,20 +98,11 @@ def test_rejected_finding_stays_rejected_until_raised_again() -> None:
     assert (states(insisted), insisted[0].reason) == (["recurring"], "")
 
 
-def test_rejections_given_with_a_review_count_before_it() -> None:
-    """`advance` takes the implementer's rejections and the reviewer's answer in one go."""
-    ledger = review((), ZERO, LEAK, iteration=1)
-    rejections = [Rejection(entry.fingerprint, "no") for entry in ledger]
-    ledger = advance(ledger, [LEAK], iteration=2, source="review", rejections=rejections)
-    assert states(ledger) == ["rejected", "recurring"]
-
-
 def test_rejection_of_a_closed_or_unknown_finding_changes_nothing() -> None:
-    """Only what is open can be rejected; the rest is reported."""
+    """Only what is open can be rejected."""
     ledger = review(review((), ZERO, iteration=1), iteration=2)
     rejections = [Rejection(ledger[0].fingerprint, "r"), Rejection("nonsense", "r")]
     assert reject(ledger, rejections) == ledger
-    assert unknown_rejections(ledger, rejections) == (rejections[1],)
 
 
 def test_same_claim_at_two_places_is_two_entries() -> None:
