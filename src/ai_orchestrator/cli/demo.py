@@ -46,7 +46,7 @@ def demo(ctx: click.Context, /, **flags: Unpack[DemoFlags]) -> int:
 
     With --agents your installed agents do the work, and a scripted model answers them.
     """
-    from ai_orchestrator.cli.watching import Watch, accept, say_accepted, watch
+    from ai_orchestrator.cli.watching import Watch, accept, named_when_lost, say_accepted, watch
 
     settings = settings_of(ctx, verbose=flags["verbose"])
     ready = services_of(ctx).run_demo(
@@ -64,5 +64,6 @@ def demo(ctx: click.Context, /, **flags: Unpack[DemoFlags]) -> int:
             data_dir=run.backend.info().data_directory,
         )
         view = accept(run.backend, run.request, interrupts)
-        how = say_accepted(ctx, view, how)
-        return watch(ctx, run.backend, view.summary.id, how, interrupts)
+        with named_when_lost(ctx, view, how):
+            how = say_accepted(ctx, view, how)
+            return watch(ctx, run.backend, view.summary.id, how, interrupts)

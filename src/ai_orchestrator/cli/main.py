@@ -5,7 +5,6 @@ Imported on every start; only Click may be heavy here.
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import TYPE_CHECKING, ClassVar
 
@@ -15,6 +14,7 @@ from ai_orchestrator import __version__
 from ai_orchestrator.cli.app import PROGRAM, App
 from ai_orchestrator.cli.failures import OutputGoneError, report
 from ai_orchestrator.cli.lazy import Entry, LazyGroup
+from ai_orchestrator.cli.streams import OutputLostError, drop_output, prepare_streams
 from ai_orchestrator.model.states import ExitCode
 
 if TYPE_CHECKING:
@@ -107,20 +107,17 @@ def execute(args: Sequence[str], app: App) -> int:
         code: object = cli.main(list(args), prog_name=PROGRAM, standalone_mode=False, obj=app)
         sys.stdout.flush()
     except (OutputGoneError, BrokenPipeError):
-        _drop_output()
+        drop_output()
         return ExitCode.SUCCESS
+    except OutputLostError as error:
+        drop_output()
+        return report(error, args)
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  # the top: every error ends here
         return report(error, args)
     return code if isinstance(code, int) else ExitCode.SUCCESS
 
 
-def _drop_output() -> None:
-    """Lets the interpreter's own last flush go nowhere instead of failing."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
 def main() -> int:
     """What the console script calls."""
-    for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="replace")  # type: ignore[union-attr]  # text streams, as started
+    prepare_streams()
     return execute(sys.argv[1:], App())

@@ -210,7 +210,14 @@ def _show_plan(ctx: click.Context, request: TaskRequest, *, is_json: bool) -> in
 def _submit(
     ctx: click.Context, request: TaskRequest, arguments: RunArguments, flags: RunFlags
 ) -> int:
-    from ai_orchestrator.cli.watching import Watch, accept, conclude, say_accepted, watch
+    from ai_orchestrator.cli.watching import (
+        Watch,
+        accept,
+        conclude,
+        named_when_lost,
+        say_accepted,
+        watch,
+    )
 
     how = Watch(
         is_json=flags["is_json"],
@@ -223,7 +230,8 @@ def _submit(
     )
     with Interrupts() as interrupts, opened_backend(ctx, arguments.settings) as backend:
         view = accept(backend, request, interrupts)
-        how = say_accepted(ctx, view, how)
-        if flags["is_detached"]:
-            return conclude(ctx, backend, Ending(view, "detached"), how)
-        return watch(ctx, backend, view.summary.id, how, interrupts)
+        with named_when_lost(ctx, view, how):
+            how = say_accepted(ctx, view, how)
+            if flags["is_detached"]:
+                return conclude(ctx, backend, Ending(view, "detached"), how)
+            return watch(ctx, backend, view.summary.id, how, interrupts)

@@ -72,7 +72,7 @@ def retry(ctx: click.Context, /, **flags: Unpack[RetryFlags]) -> int:
     Credentials were deleted at its end: they are taken anew from the environment here, those that
     accounts name by the configuration that holds for the task's repository.
     """
-    from ai_orchestrator.cli.watching import Watch, conclude, watch
+    from ai_orchestrator.cli.watching import Watch, conclude, named_when_lost, watch
 
     how = Watch(
         is_json=flags["is_json"],
@@ -85,9 +85,10 @@ def retry(ctx: click.Context, /, **flags: Unpack[RetryFlags]) -> int:
         credentials = _credentials(ctx, backend, flags)
         with interrupts.held():
             view = backend.retry(flags["task_id"], credentials=credentials)
-        if not flags["is_watching"]:
-            return conclude(ctx, backend, Ending(view, "detached"), how)
-        return watch(ctx, backend, view.summary.id, how, interrupts)
+        with named_when_lost(ctx, view, how):
+            if not flags["is_watching"]:
+                return conclude(ctx, backend, Ending(view, "detached"), how)
+            return watch(ctx, backend, view.summary.id, how, interrupts)
 
 
 def _credentials(ctx: click.Context, backend: Backend, flags: RetryFlags) -> Mapping[str, str]:

@@ -6,6 +6,7 @@ The part that `run`, `demo`, `tasks watch` and `tasks retry --watch` have in com
 from __future__ import annotations
 
 import sys
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -32,6 +33,7 @@ from ai_orchestrator.cli.presenters import (
     PlainPresenter,
     live_console,
 )
+from ai_orchestrator.cli.streams import OutputLostError
 from ai_orchestrator.cli.summary import ending as ending_lines
 from ai_orchestrator.cli.summary import next_words
 from ai_orchestrator.cli.terminal import clean_line
@@ -40,6 +42,7 @@ from ai_orchestrator.model.ids import short_id
 from ai_orchestrator.model.result import run_result
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from ai_orchestrator.cli.interrupts import Interrupts
@@ -78,6 +81,18 @@ def accept(backend: Backend, request: TaskRequest, interrupts: Interrupts) -> Ta
             "interrupted while the task was handed over.",
             hint="See whether it was accepted: ai-orchestrator tasks",
         ) from error
+
+
+@contextmanager
+def named_when_lost(ctx: click.Context, view: TaskView, how: Watch) -> Iterator[None]:
+    """An accepted task's id reaches the person although stdout takes nothing any more."""
+    try:
+        yield
+    except OutputLostError as error:
+        short = short_id(view.summary.id)
+        again = next_command(ctx, "tasks", "watch", short, data_dir=how.data_dir)
+        hint = f"Task {short} was accepted and is not lost: {again}"
+        raise OutputLostError(error.message, hint=hint) from error
 
 
 def watch(

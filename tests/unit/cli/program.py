@@ -14,6 +14,7 @@ from tests.unit.cli.memory import MemoryBackend, MemoryServices, story, task_vie
 
 from ai_orchestrator.cli.app import App
 from ai_orchestrator.cli.main import execute
+from ai_orchestrator.cli.streams import prepare_streams
 from ai_orchestrator.model.events import Event
 from ai_orchestrator.model.states import TaskState
 from ai_orchestrator.model.task import TaskRequest, TaskView
@@ -75,5 +76,6 @@ SCENARIOS: dict[str, Callable[[], MemoryServices]] = {
 }
 
 if __name__ == "__main__":
+    prepare_streams()
     services = SCENARIOS[sys.argv[1]]()
     sys.exit(execute(sys.argv[2:], App(services=lambda: services)))
