@@ -21,6 +21,9 @@ MODEL_VARIABLE = "AI_ORCHESTRATOR_MODEL_URL"
 """Leads the built-in agent, which needs no program, to a model. A vendor's key alone does not: who
 has one for another program did not ask for this one to spend on it."""
 
+MODEL_KEYS = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY")
+"""The vendors' keys that it works with once it is enabled."""
+
 
 def with_agents_found(document: Node, environment: Environment) -> Node:
     """The document in which no agent is left `auto`; what cannot be understood is left alone."""
@@ -51,7 +54,13 @@ def _model_found(agent: Node, environment: Environment) -> Node:
         return Node(value=True, origin=Origin("its model is named by `options.url`"))
     if environment.get(MODEL_VARIABLE) is not None:
         return Node(value=True, origin=Origin(f"its model is named by {MODEL_VARIABLE}"))
-    return Node(MISSING, Origin(f"neither `options.url` nor {MODEL_VARIABLE} names its model"))
+    return Node(MISSING, Origin(_model_missing(environment)))
+
+
+def _model_missing(environment: Environment) -> str:
+    told = f"no model is named for it: {MODEL_VARIABLE} is not set, nor its `options.url`"
+    keys = [name for name in MODEL_KEYS if environment.get(name) is not None]
+    return f"{told}; {' and '.join(keys)} alone does not enable it" if keys else told
 
 
 def _enabled(agent: Node, enabled: Node) -> Node:

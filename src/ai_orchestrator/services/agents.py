@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from ai_orchestrator.agents.accounts import Account, LoginPlaces, account_of
 from ai_orchestrator.agents.registry import driver
 from ai_orchestrator.agents.survey import AgentStatus, survey
 from ai_orchestrator.base.process import DirectSpawner
+from ai_orchestrator.config.agents_found import BUILT_IN_DRIVER, MODEL_VARIABLE
 from ai_orchestrator.config.credentials import is_secret, pick_credentials
 from ai_orchestrator.config.environment import Environment
 from ai_orchestrator.model.task import ResolvedConfig, TaskRequest
 from ai_orchestrator.model.workflow import AccountSpec, AgentSpec, WorkflowSpec
-from ai_orchestrator.workflows.loading.load import agent_specs
+from ai_orchestrator.workflows.loading.load import agent_specs, missing_agents
 
 NO_HOME = "/nonexistent"
 
@@ -42,15 +45,31 @@ def open_variables(agent: AgentSpec, credentials: Mapping[str, str]) -> dict[str
 async def survey_configured(
     config: ResolvedConfig, environment: Environment, places: LoginPlaces
 ) -> Sequence[AgentStatus]:
-    """Every agent of the configuration, installed or not; each is asked for its version."""
+    """Every agent of the configuration, installed or not; each is asked for its version.
+
+    One that a run would take for no step is not ready, whatever else is there.
+    """
     agents, accounts = agent_specs(config)
-    return await _survey(
+    missing = missing_agents(config)
+    statuses = await _survey(
         agents,
         accounts,
         path_env=environment.get("PATH") or "",
         places=places,
         credentials=pick_credentials(environment, config),
     )
+    return [
+        _not_taken(status, missing[status.name]) if status.name in missing else status
+        for status in statuses
+    ]
+
+
+def _not_taken(status: AgentStatus, why: str) -> AgentStatus:
+    """The status of an agent that is not there; a driver that misses its program says it best."""
+    if status.driver == BUILT_IN_DRIVER:
+        remedy = f"export {MODEL_VARIABLE}=..."
+        return replace(status, is_ready=False, account="", detail=why, next_command=remedy)
+    return replace(status, is_ready=False, detail=why) if status.is_ready else status
 
 
 async def survey_spec(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ai_orchestrator.agents.registry import DRIVERS, driver
-from ai_orchestrator.config.agents_found import MODEL_VARIABLE
+from ai_orchestrator.config.agents_found import MODEL_KEYS, MODEL_VARIABLE
 from ai_orchestrator.config.credentials import OPEN_VARIABLES, SECRET_VARIABLES
 from ai_orchestrator.config.environment_layer import PREFIX, PROGRAM_VARIABLES
 from ai_orchestrator.workflows.loading.compile_agents import DRIVERS as NAMES
@@ -26,4 +26,4 @@ def test_variables_of_every_login_are_allow_listed(name: str) -> None:
 
 def test_built_in_agent_is_found_by_what_it_needs() -> None:
     """The variable that enables it leads the driver to a model."""
-    assert MODEL_VARIABLE in driver("builtin").login.sufficient
+    assert {MODEL_VARIABLE, *MODEL_KEYS} == set(driver("builtin").login.sufficient)

@@ -121,7 +121,7 @@ class AgentStepCompiler:
                 why = "not installed" if standing == "missing" else "disabled"
                 self.faults.note(keys, f"the agent '{name}' is {why}: the step is left out.")
             case "missing":
-                self.faults.lack(f"The agent '{name}' is not installed.")
+                self.faults.lack(self.agents.lack_of(name))
             case "disabled":
                 self.faults.add(keys, f"the agent '{name}' is disabled: `enabled: false`.")
         return None
@@ -142,7 +142,7 @@ class AgentStepCompiler:
         if step.doc.optional:
             self.faults.note(step.keys, "no agent can take it: the step is left out.")
         elif self.agents.missing():
-            self.faults.lack(f"None of the agents {', '.join(self.agents.missing())} is installed.")
+            self.faults.lack(self.agents.lack())
         else:
             self.faults.add(step.keys, _NO_AGENT)
         return None

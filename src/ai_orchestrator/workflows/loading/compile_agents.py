@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from ai_orchestrator.config.agents_found import BUILT_IN_DRIVER, MODEL_VARIABLE
 from ai_orchestrator.config.document_path import Keys
 from ai_orchestrator.config.problems import known_names
 from ai_orchestrator.model.agent import LOGIN_DRIVERS, Permission
@@ -57,6 +58,26 @@ class AgentTable:
     def missing(self) -> tuple[str, ...]:
         """Names of the agents that would be used if they were installed."""
         return tuple(name for name, standing in self.standings.items() if standing == "missing")
+
+    def lack(self) -> str:
+        """What the machine lacks for any of the missing agents to work, in one sentence."""
+        programs = [name for name in self.missing() if not self._is_built_in(name)]
+        models = [name for name in self.missing() if self._is_built_in(name)]
+        if not programs:
+            return self.lack_of(models[0])
+        told = f"None of the agents {', '.join(programs)} is installed"
+        if not models:
+            return f"{told}."
+        return f"{told}; without any of them, set {MODEL_VARIABLE} to a model for '{models[0]}'."
+
+    def lack_of(self, name: str) -> str:
+        """What a missing agent lacks, in one sentence."""
+        if self._is_built_in(name):
+            return f"The agent '{name}' has no model: set {MODEL_VARIABLE}, or its `options.url`."
+        return f"The agent '{name}' is not installed."
+
+    def _is_built_in(self, name: str) -> bool:
+        return self.specs[name].driver == BUILT_IN_DRIVER
 
     def _is_able(self, name: str, permission: Permission) -> bool:
         return self.standings[name] == "ready" and self.may(name, permission)

@@ -11,6 +11,8 @@ from collections.abc import Iterable
 import msgspec
 
 from ai_orchestrator.base.errors import EnvironmentProblemError, shorten
+from ai_orchestrator.config.agents_found import MISSING
+from ai_orchestrator.config.document_path import origin_of
 from ai_orchestrator.config.problems import ConfigError, ConfigProblem, known_names
 from ai_orchestrator.model.task import ResolvedConfig, RunOptions
 from ai_orchestrator.model.workflow import AccountSpec, AgentSpec, WorkflowSpec
@@ -25,7 +27,7 @@ NO_OPTIONS = RunOptions()
 
 
 class NoAgentError(EnvironmentProblemError):
-    """The configuration is right, but no agent that it needs is installed here."""
+    """The configuration is right, but no agent that it needs can work here."""
 
     code = "no-agent"
 
@@ -71,7 +73,7 @@ def freeze(
     spec = _made(config, workflow_name, options, faults, is_to_run=True)
     if faults.lacks:
         raise NoAgentError(
-            " ".join(faults.lacks), hint="Install it, or see `ai-orchestrator agents`."
+            " ".join(faults.lacks), hint="`ai-orchestrator agents` says what to type."
         )
     return spec
 
@@ -128,6 +130,19 @@ def agent_specs(config: ResolvedConfig) -> tuple[list[AgentSpec], list[AccountSp
     names = table.ready()
     accounts = account_specs(document, names)
     return [table.specs[name] for name in names], list(accounts.values())
+
+
+def missing_agents(config: ResolvedConfig) -> dict[str, str]:
+    """The agents that `freeze` takes for no step unless a run names them, and why.
+
+    Raises `ConfigError` where the document is wrong.
+    """
+    agents = read_document(config).agents
+    return {
+        name: origin_of(config.origins, ("agents", name, "enabled")).source
+        for name, agent in agents.items()
+        if agent.enabled == MISSING
+    }
 
 
 def read_document(config: ResolvedConfig) -> Document:

@@ -293,6 +293,44 @@ def test_no_agent_at_all_is_the_machines_fault(make_config: MakeConfig) -> None:
         freeze(make_config(text, "workflows: {default: [{task: implement}]}"))
 
 
+BUILT_IN = "agents: {builtin: {enabled: missing, driver: builtin}}\n"
+IMPLEMENT = "workflows: {default: [{task: implement}]}"
+
+
+@pytest.mark.parametrize(
+    ("agents", "steps", "told"),
+    [
+        pytest.param(
+            "agents: {claude: {enabled: missing}, codex: {enabled: false}}",
+            IMPLEMENT,
+            "None of the agents claude is installed; without any of them, set "
+            "AI_ORCHESTRATOR_MODEL_URL to a model for 'builtin'.",
+            id="besides-programs",
+        ),
+        pytest.param(
+            "agents: {}",
+            IMPLEMENT,
+            "The agent 'builtin' has no model: set AI_ORCHESTRATOR_MODEL_URL",
+            id="alone",
+        ),
+        pytest.param(
+            AGENTS,
+            "workflows: {default: [{task: implement, agent: builtin}]}",
+            "The agent 'builtin' has no model: set AI_ORCHESTRATOR_MODEL_URL",
+            id="named",
+        ),
+    ],
+)
+def test_built_in_agent_lacks_a_model_and_no_installation(
+    make_config: MakeConfig, agents: str, steps: str, told: str
+) -> None:
+    """It comes with the program; the variable is the way without any vendor's."""
+    with pytest.raises(NoAgentError) as caught:
+        freeze(make_config(agents, BUILT_IN, steps))
+    assert told in str(caught.value)
+    assert "builtin is installed" not in str(caught.value)
+
+
 @pytest.mark.parametrize("enabled", ["false", "missing"])
 def test_optional_step_of_an_agent_that_is_not_there_is_left_out(
     make_config: MakeConfig, enabled: str
