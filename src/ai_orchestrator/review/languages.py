@@ -56,8 +56,9 @@ def name_of(match: re.Match[str], text: str) -> str:
 
 
 def _blank_out(match: re.Match[str]) -> str:
-    filler = "\0" if match[0][0] in "\"'`" else " "
-    return re.sub(r"[^\n]", filler, match[0])
+    text = match[0]
+    filler = "\0" if text[0] in "\"'`" else " "
+    return "\n".join(filler * len(part) for part in text.split("\n"))
 
 
 def _blank(*patterns: str) -> re.Pattern[str]:
@@ -95,10 +96,11 @@ _PYTHON = Language(
     blank=_blank(_LONG_DOUBLE, _LONG_SINGLE, _HASH_COMMENT, _DOUBLE, _SINGLE),
     test=re.compile(r"^[ \t]*+(?:async[ \t]+)?def[ \t]+(?P<name>test\w*)[ \t]*\(", re.MULTILINE),
     skip=re.compile(
-        r"\bmark\.(?:skipif|skip|xfail)\b|\bpytest\.(?:skip|xfail|importorskip|exit)\b"
-        r"|\bunittest\.(?:skip\w*|expectedFailure|SkipTest)\b|@(?:skip\w*|expectedFailure)\b"
-        r"|\bself\.skipTest\b|\bSkipTest\b|\bcollect_ignore(?:_glob)?\b|\b__test__ *= *False\b"
-        r"|\bpytest_(?:ignore_collect|collection_modifyitems|runtest_\w+|sessionfinish)\b"
+        r"\b(?:mark\.(?:skipif|skip|xfail)|pytest\.(?:skip|xfail|importorskip|exit)"
+        r"|unittest\.(?:skip\w*|expectedFailure|SkipTest)|self\.skipTest|SkipTest"
+        r"|collect_ignore(?:_glob)?|__test__ *= *False"
+        r"|pytest_(?:ignore_collect|collection_modifyitems|runtest_\w+|sessionfinish))\b"
+        r"|@(?:skip\w*|expectedFailure)\b"
     ),
 )
 _JAVASCRIPT = Language(

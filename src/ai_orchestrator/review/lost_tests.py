@@ -35,6 +35,30 @@ class _Test:
     body: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """What a text holds of tests. Each text is read once: blanking it is the dear part."""
+
+    tests: tuple[_Test, ...] = ()
+    skips: tuple[tuple[str, int], ...] = ()
+    """Marks in their order, each with where it stands."""
+
+    @property
+    def names(self) -> Counter[str]:
+        return Counter(test.name for test in self.tests)
+
+    @property
+    def marks(self) -> Counter[str]:
+        return Counter(mark for mark, _ in self.skips)
+
+
+@dataclass(frozen=True, slots=True)
+class _Pair:
+    change: FileTexts
+    before: _Read
+    after: _Read
+
+
 def is_test_file(path: str) -> bool:
     """The file is one whose tests this module can read."""
     return language_of(path) is not None
@@ -46,38 +70,47 @@ def lost_tests(changes: Sequence[FileTexts]) -> tuple[Finding, ...]:
     A test that moved to another changed file, or that got a new name and kept its body, is not
     lost. Order: that of the changes.
     """
-    moved = _gained(changes)
+    pairs = [_read_both(change) for change in changes if is_test_file(change.path)]
+    moved = _gained(pairs)
     found: list[Finding] = []
-    for change in changes:
-        language = language_of(change.path)
-        if language is None:
-            continue
-        lost = _lost(change, language, moved)
+    for pair in pairs:
+        lost = _lost(pair, moved)
         if lost:
-            found.append(_loss_finding(change, lost))
-        found += _skip_findings(change, language)
+            found.append(_loss_finding(pair.change, lost))
+        found += _skip_findings(pair)
     return tuple(found)
 
 
-def _gained(changes: Sequence[FileTexts]) -> Counter[str]:
+def _read_both(change: FileTexts) -> _Pair:
+    language = language_of(change.path)
+    assert language is not None
+    return _Pair(change, _read(change.base, language), _read(change.new, language))
+
+
+def _read(text: str | None, language: Language) -> _Read:
+    if text is None:
+        return _Read()
+    text = text[:TEXT_LIMIT_CHARS]
+    blank = blanked(text, language)
+    skips = tuple((match[0], match.start()) for match in language.skip.finditer(blank))
+    return _Read(_tests(text, blank, language), skips)
+
+
+def _gained(pairs: Sequence[_Pair]) -> Counter[str]:
     """Names of tests that changed files have more often than before: where others moved to."""
     gained: Counter[str] = Counter()
-    for change in changes:
-        language = language_of(change.path)
-        if language is not None:
-            before, after = _tests(change.base, language), _tests(change.new, language)
-            gained += _names(after) - _names(before)
+    for pair in pairs:
+        gained.update(pair.after.names - pair.before.names)
     return gained
 
 
-def _lost(change: FileTexts, language: Language, moved: Counter[str]) -> list[str]:
+def _lost(pair: _Pair, moved: Counter[str]) -> list[str]:
     """Names of lost tests; a move found is taken out of `moved`, so that it excuses one loss."""
-    before, after = _tests(change.base, language), _tests(change.new, language)
-    missing = _names(before) - _names(after)
-    fresh = _names(after) - _names(before)
-    bodies = Counter(test.body for test in after if fresh[test.name] > 0)
+    missing = pair.before.names - pair.after.names
+    fresh = pair.after.names - pair.before.names
+    bodies = Counter(test.body for test in pair.after.tests if fresh[test.name] > 0)
     lost: list[str] = []
-    for test in before:
+    for test in pair.before.tests:
         if missing[test.name] == 0:
             continue
         missing[test.name] -= 1
@@ -90,14 +123,11 @@ def _lost(change: FileTexts, language: Language, moved: Counter[str]) -> list[st
     return lost
 
 
-def _tests(text: str | None, language: Language) -> list[_Test]:
+def _tests(text: str, blank: str, language: Language) -> tuple[_Test, ...]:
     """The tests in a text, each with what stands between it and the next one."""
-    if text is None:
-        return []
-    text = text[:TEXT_LIMIT_CHARS]
-    matches = list(language.test.finditer(blanked(text, language)))
+    matches = list(language.test.finditer(blank))
     ends = [*(match.start() for match in matches[1:]), len(text)]
-    return [_test(match, text, end) for match, end in zip(matches, ends, strict=False)]
+    return tuple(_test(match, text, end) for match, end in zip(matches, ends, strict=False))
 
 
 def _test(match: re.Match[str], text: str, end: int) -> _Test:
@@ -106,38 +136,20 @@ def _test(match: re.Match[str], text: str, end: int) -> _Test:
     return _Test(name, " ".join(body.replace(name, "", 1).split()))
 
 
-def _names(tests: Iterable[_Test]) -> Counter[str]:
-    return Counter(test.name for test in tests)
-
-
-def _skip_findings(change: FileTexts, language: Language) -> list[Finding]:
-    if change.new is None:
-        return []
-    before = _skips(change.base, language)
-    added = sorted(set(_skips(change.new, language) - before))
-    if not added:
+def _skip_findings(pair: _Pair) -> list[Finding]:
+    text = pair.change.new
+    added = sorted(pair.after.marks - pair.before.marks)
+    if text is None or not added:
         return []
     return [
         Finding(
             Severity.HIGH,
             f"This change skips or filters tests: it adds {_listed(added)}.",
-            file=change.path,
-            line=_line_of(change.new, added[0], language),
+            file=pair.change.path,
+            line=text.count("\n", 0, dict(pair.after.skips)[added[0]]) + 1,
             evidence="A test that does not run proves nothing: make it pass, and remove the mark.",
         )
     ]
-
-
-def _skips(text: str | None, language: Language) -> Counter[str]:
-    if text is None:
-        return Counter()
-    marks = language.skip.finditer(blanked(text[:TEXT_LIMIT_CHARS], language))
-    return Counter(match[0] for match in marks)
-
-
-def _line_of(text: str, mark: str, language: Language) -> int:
-    position = blanked(text[:TEXT_LIMIT_CHARS], language).rfind(mark)
-    return text.count("\n", 0, position) + 1
 
 
 def _loss_finding(change: FileTexts, lost: Sequence[str]) -> Finding:

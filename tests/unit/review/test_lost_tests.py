@@ -185,3 +185,26 @@ def test_test_files_are_known_by_their_names(path: str, is_one: bool) -> None:  
 def test_text_that_was_built_to_be_slow_is_read_in_linear_time(path: str, text: str) -> None:
     """The texts come from agents; a quadratic pattern would take minutes here."""
     lost_tests([FileTexts(path, text, text + "x")])
+
+
+@pytest.mark.timeout(30)  # the square of the files would take minutes
+def test_very_many_files_are_compared() -> None:
+    """A change may add as many as it likes: the work grows with them and no faster."""
+    changes = [
+        FileTexts(
+            f"tests/test_{number}.py",
+            None,
+            "".join(f"def test_{number}_{one}():\n    pass\n" for one in range(5)),
+        )
+        for number in range(40_000)
+    ]
+    assert lost_tests(changes) == ()
+
+
+def test_a_mark_that_stands_twice_now_is_one_more() -> None:
+    """Marks are counted, and the last one is shown."""
+    mark = "@pytest.mark.skip\ndef test_{}():\n    pass\n"
+    (found,) = lost_tests(
+        [FileTexts("tests/test_a.py", mark.format(1), mark.format(1) + mark.format(2))]
+    )
+    assert (found.file, found.line) == ("tests/test_a.py", 4)
