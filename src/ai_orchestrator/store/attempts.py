@@ -99,6 +99,19 @@ def results_of(
     return {row.attempt: row.result for row in rows}
 
 
+def list_running(connection: sa.Connection, task_id: str, task_attempt: int) -> list[StepView]:
+    """Executions of a task attempt that have no end."""
+    table = tables_of(connection).attempts
+    rows = connection.execute(
+        sa.select(table).where(
+            table.c.task_id == task_id,
+            table.c.task_attempt == task_attempt,
+            table.c.outcome == "running",
+        )
+    )
+    return [step_view(row) for row in rows]
+
+
 def list_attempts(
     connection: sa.Connection, task_id: str, task_attempt: int, step: str, iteration: int
 ) -> list[StepView]:

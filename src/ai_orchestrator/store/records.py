@@ -6,6 +6,7 @@ Used by the durable function's steps, in whatever event loop and thread the engi
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TypeVar
 
 import sqlalchemy as sa
 
@@ -17,6 +18,7 @@ from ai_orchestrator.store.attempts import (
     begin_attempt,
     end_attempt,
     list_attempts,
+    list_running,
     results_of,
     touch_attempt,
 )
@@ -25,6 +27,8 @@ from ai_orchestrator.store.events import EventLog
 from ai_orchestrator.store.ledger import save_entries
 from ai_orchestrator.store.tasks import StateChange, add_note, change_state
 from ai_orchestrator.store.wakeups import Subscription, Wakeups
+
+T = TypeVar("T")
 
 
 class SqlRecords:
@@ -101,6 +105,12 @@ class SqlRecords:
 
         return await self._database.read_async(read)
 
+    async def unfinished(self, task_id: str, task_attempt: int) -> list[StepView]:
+        """Executions of the task attempt whose row says that they run."""
+        return await self._database.read_async(
+            lambda connection: list_running(connection, task_id, task_attempt)
+        )
+
     async def emit(self, events: Sequence[NewEvent]) -> None:
         """Appends events; those whose id the log has are dropped."""
         by_task: dict[str, list[NewEvent]] = {}
@@ -169,6 +179,10 @@ class SqlRecords:
             return self._log.keep(connection, task_id, content)
 
         return await self._database.write_async(write)
+
+    def clean(self, value: T) -> T:
+        """The struct with every free text in it redacted; to be done before it is encoded."""
+        return self._log.sink.clean_struct(value)
 
     def redact(self, text: str) -> str:
         """The text without the secrets of any task that is running here."""

@@ -17,7 +17,7 @@ from ai_orchestrator.base.errors import OrchestratorError, shorten
 from ai_orchestrator.model.states import ExitCode, OutcomeCode, TaskState
 from ai_orchestrator.store.database import Database
 from ai_orchestrator.store.records import SqlRecords
-from ai_orchestrator.store.views import frozen_task, task_summary, task_view
+from ai_orchestrator.store.views import frozen_task, task_summary
 from ai_orchestrator.workflows.running.interruption import close_left_open
 from ai_orchestrator.workflows.running.run import give_back
 from ai_orchestrator.workflows.running.world import World
@@ -70,6 +70,7 @@ class Settling:
         summary = await self.database.read_async(lambda c: task_summary(c, task_id))
         if summary.state is TaskState.CANCELLING and summary.task_attempt == task_attempt:
             await self._give_back(task_id, task_attempt)
+            await self._close_left_open(task_id, task_attempt)
             await self.records.set_state(
                 task_id, TaskState.CANCELLED, reason="Cancelled by its user."
             )
@@ -77,11 +78,14 @@ class Settling:
 
     async def _failed(self, task_id: str, task_attempt: int, error: Exception) -> None:
         await self._give_back(task_id, task_attempt)
-        view = await self.database.read_async(lambda c: task_view(c, task_id))
-        await close_left_open(self.world, task_id, task_attempt, view.steps)
+        await self._close_left_open(task_id, task_attempt)
         outcome, reason = _as_outcome(error)
         await self.records.set_state(task_id, TaskState.FAILED, outcome=outcome, reason=reason)
         self.world.archive.forget(task_id, task_attempt)
+
+    async def _close_left_open(self, task_id: str, task_attempt: int) -> None:
+        left = await self.records.unfinished(task_id, task_attempt)
+        await close_left_open(self.world, task_id, task_attempt, left)
 
     async def _give_back(self, task_id: str, task_attempt: int) -> None:
         frozen = await self.database.read_async(lambda c: frozen_task(c, task_id))

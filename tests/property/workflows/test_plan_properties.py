@@ -188,7 +188,7 @@ class World:
     def answer(self, one: AgentStep, done: StepDone) -> StepDone:
         """What a reviewer says; now and then nothing that can be read."""
         raised = tuple(self.draw(few_findings))
-        if one.asks == "suggestions" and done.outcome == "succeeded":
+        if one.asks == "suggestions" and done.outcome == "succeeded" and self.draw(often):
             self.is_delivered = True
             return msgspec.structs.replace(done, suggestions=raised)
         if one.asks != "verdict":
@@ -199,7 +199,10 @@ class World:
             verdict = Verdict(word, raised)  # type: ignore[arg-type]  # one of the two
             judgement = judge(verdict, self.spec.bar, min_open_findings=self.spec.min_open_findings)
             is_approval, self.is_delivered = judgement.is_approval, True
-        self.words[one.path] = (done.tree, is_approval)
+        if one.is_optional and done.outcome == "failed":
+            self.words.pop(one.path, None)
+        else:
+            self.words[one.path] = (done.tree, is_approval)
         return msgspec.structs.replace(done, verdict=verdict, is_approval=is_approval)
 
     def check(self, progress: Progress, move: Check) -> Checked:

@@ -7,10 +7,13 @@ verifiers run, whatever the first one says, so that the next prompt can show eve
 from __future__ import annotations
 
 import asyncio
+import math
 import shutil
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import msgspec
 
 from ai_orchestrator.base.errors import EnvironmentProblemError
 from ai_orchestrator.base.process import Spawner
@@ -26,6 +29,10 @@ from ai_orchestrator.workflows.commands.verifier_output import Ended, both_ends,
 
 OUTPUT_CHARS = 8_000
 """Of the output in a result, as `VerifierResult` promises; longer ones are kept whole beside it."""
+
+
+LEAST_TIME_S = 1.0
+"""A verifier that is started at all gets this much."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +53,8 @@ class VerifyOrder:
     """Directories to be seen at the same path."""
     extra_env: Mapping[str, str] = field(default_factory=dict)
     """PORT.. and the like, not secret."""
+    limit_s: float | None = None
+    """Of all of them together: who starts later has less time."""
 
 
 class VerifierRunner:
@@ -72,12 +81,13 @@ class VerifierRunner:
         program is missing or the sandbox does not work: that is never the work's fault.
         """
         toolchain = await asyncio.to_thread(_look_for_tools, order)
-        return tuple(
-            [
-                await self._run_one(order, verifier, toolchain, f"{order.name}.v{number}")
-                for number, verifier in enumerate(order.verifiers, start=1)
-            ]
-        )
+        loop = asyncio.get_running_loop()
+        end_s = math.inf if order.limit_s is None else loop.time() + order.limit_s
+        results = []
+        for number, verifier in enumerate(order.verifiers, start=1):
+            timely = _within(verifier, end_s - loop.time())
+            results.append(await self._run_one(order, timely, toolchain, f"{order.name}.v{number}"))
+        return tuple(results)
 
     async def _run_one(
         self, order: VerifyOrder, verifier: Verifier, toolchain: Toolchain, tree: str
@@ -106,6 +116,12 @@ class VerifierRunner:
             output=both_ends(text, OUTPUT_CHARS),
             artefact=await self._keep(text.encode()) if is_long else None,
         )
+
+
+def _within(verifier: Verifier, remaining_s: float) -> Verifier:
+    """The verifier, which may take no longer than its task has."""
+    timeout_s = max(min(verifier.timeout_s, remaining_s), LEAST_TIME_S)
+    return msgspec.structs.replace(verifier, timeout_s=timeout_s)
 
 
 def _look_for_tools(order: VerifyOrder) -> Toolchain:

@@ -37,7 +37,7 @@ class Answer(msgspec.Struct, frozen=True):
     verdict: Verdict | None = None
     problem: str | None = None
     """Why the text is no verdict, where one was asked for."""
-    suggestions: tuple[Finding, ...] = ()
+    suggestions: tuple[Finding, ...] | None = None
     rejections: tuple[Rejection, ...] = ()
 
     @staticmethod

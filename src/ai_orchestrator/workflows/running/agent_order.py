@@ -11,7 +11,7 @@ from ai_orchestrator.workflows.running.agent_run import AgentRun
 from ai_orchestrator.workflows.running.ports import TaskTree
 from ai_orchestrator.workflows.running.progress import Progress, part_of
 from ai_orchestrator.workflows.running.prompt_inputs import Places, PromptMaker
-from ai_orchestrator.workflows.running.world import TaskFacts, World
+from ai_orchestrator.workflows.running.world import TaskFacts, World, remaining_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,5 +63,4 @@ class AgentStepOrder:
     @property
     def remaining_s(self) -> float:
         """Seconds until the task's time limit."""
-        elapsed = self.world.clock.now().timestamp() - self.progress.started_at
-        return max(self.facts.spec.max_duration_s - elapsed, 0.0)
+        return remaining_s(self.facts, self.progress.started_at, self.world.clock)

@@ -16,7 +16,7 @@ from ai_orchestrator.model.ids import StepKey
 from ai_orchestrator.model.orders import AgentOrder, AttemptPaths, Containment
 from ai_orchestrator.model.review import Finding, Verdict
 from ai_orchestrator.model.task import StepView
-from ai_orchestrator.model.workflow import AgentSpec, AgentStep, Limits
+from ai_orchestrator.model.workflow import AgentSpec, AgentStep
 from ai_orchestrator.review.verdict import (
     VerdictProblem,
     parse_rejections,
@@ -26,6 +26,7 @@ from ai_orchestrator.review.verdict import (
 from ai_orchestrator.workflows.prompts import PromptInputs
 from ai_orchestrator.workflows.running.agent_answer import Answer
 from ai_orchestrator.workflows.running.attempt_log import AttemptLog
+from ai_orchestrator.workflows.running.limits import after_run, within
 from ai_orchestrator.workflows.running.progress import Progress
 from ai_orchestrator.workflows.running.prompt_inputs import PromptMaker
 from ai_orchestrator.workflows.running.world import TaskFacts, World
@@ -51,6 +52,8 @@ class Begun:
     beginning: Beginning
     remaining_s: float
     """Seconds until the task's time limit."""
+    spent: Usage
+    """By earlier attempts of the same step."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +69,7 @@ class Parsed:
     """What an agent's text came to."""
 
     verdict: Verdict | None = None
-    suggestions: tuple[Finding, ...] = ()
+    suggestions: tuple[Finding, ...] | None = None
     problem: str | None = None
 
 
@@ -97,11 +100,18 @@ class AgentRun:
         order = self._order(begun, supplies)
         result = await self._run(order, log)
         parsed = parse_answer(self.step, result)
-        if parsed.problem is not None and result.session_id is not None:
+        left = after_run(order.limits, result)
+        if parsed.problem is not None and result.session_id is not None and left is not None:
             log.begin_another_run()
             again = self.prompts.again(parsed.problem)
-            follow_up = replace(order, prompt=again, resume_session=result.session_id)
-            result = await self._run(replace(follow_up, prior_usage_session=True), log)
+            follow_up = replace(
+                order,
+                prompt=again,
+                limits=left,
+                resume_session=result.session_id,
+                prior_usage_session=True,
+            )
+            result = await self._run(follow_up, log)
             parsed = parse_answer(self.step, result)
         answer = Answer(
             result=result,
@@ -131,7 +141,7 @@ class AgentRun:
             key=begun.key,
             agent=agent,
             prompt=_checked(self.prompts.first(supplies.prompt, begun.beginning.how)),
-            limits=within(step.limits, self.progress.usage, self.facts, begun.remaining_s),
+            limits=within(step.limits, spec, self.progress.usage, begun.spent, begun.remaining_s),
             paths=self.paths,
             containment=Containment(spec.sandbox, step.permission, spec.agent_network),
             path_env=self.facts.path_env,
@@ -156,24 +166,6 @@ def parse_answer(step: AgentStep, result: AgentResult) -> Parsed:
     if isinstance(verdict, VerdictProblem):
         return Parsed(problem=verdict.reason)
     return Parsed(verdict=verdict)
-
-
-def within(limits: Limits, used: Usage, facts: TaskFacts, remaining_s: float) -> Limits:
-    """The step's limits, narrowed to what is left of the task's. Pure."""
-    spec = facts.spec
-    tokens, cost = limits.max_tokens, limits.max_cost_usd
-    if spec.max_tokens is not None:
-        left = max(spec.max_tokens - (used.total_tokens or 0), 0)
-        tokens = left if tokens is None else min(tokens, left)
-    if spec.max_cost_usd is not None:
-        left_usd = max(spec.max_cost_usd - float(used.cost_usd or 0), 0.0)
-        cost = left_usd if cost is None else min(cost, left_usd)
-    return msgspec.structs.replace(
-        limits,
-        timeout_s=min(limits.timeout_s, max(remaining_s, 1.0)),
-        max_tokens=tokens,
-        max_cost_usd=cost,
-    )
 
 
 def _checked(prompt: str) -> str:

@@ -39,7 +39,7 @@ from ai_orchestrator.workflows.running.interruption import (
     close_attempt,
     ending,
 )
-from ai_orchestrator.workflows.running.progress import conversation_key, ledger_after
+from ai_orchestrator.workflows.running.progress import conversation_key, ledger_after, spent_by
 from ai_orchestrator.workflows.running.retry import MAX_INTERRUPTIONS, Again, after_attempts
 from ai_orchestrator.workflows.running.step_records import (
     commit_message,
@@ -57,7 +57,7 @@ async def run_agent_step(order: AgentStepOrder) -> StepDone:
         done = await _adopted(order, views)
         if done is None or done.attempt == waited_after:
             if _interruptions(views) > MAX_INTERRUPTIONS:
-                return await _give_up(order, views)
+                return await _with_all_spend(order, _given_up(order, views))
             done = await _attempt(order, views)
         again = await _again(order, done)
         if again is None:
@@ -84,13 +84,16 @@ async def _adopted(order: AgentStepOrder, views: Sequence[StepView]) -> StepDone
         return None
     last = views[-1]
     if last.outcome in ("succeeded", "failed"):
-        return await _recorded(order, last.attempt)
+        recorded = await _recorded(order, last.attempt)
+        if recorded is not None:
+            return recorded
     key = order.key(last.attempt)
     answer = await load_answer(_answer_file(order.paths(key)))
     if answer is not None:
         commit = await _settle_tree(order, key, last, answer)
         return await _finish(order, key, last, answer, commit)
-    await _close_interrupted(order, key, last)
+    if last.outcome == "running":
+        await _close_interrupted(order, key, last)
     return None
 
 
@@ -107,10 +110,7 @@ async def _with_all_spend(order: AgentStepOrder, done: StepDone) -> StepDone:
     """What the attempts before this one cost belongs to the step, and to the task's budget."""
     if done.attempt == 1:
         return done
-    spent = Usage()
-    for view in await _views(order):
-        spent = spent.plus(view.usage)
-    return msgspec.structs.replace(done, usage=spent)
+    return msgspec.structs.replace(done, usage=spent_by(await _views(order)))
 
 
 async def _close_cancelled(order: AgentStepOrder, key: StepKey, feed: Feed) -> None:
@@ -151,7 +151,7 @@ async def _attempt(order: AgentStepOrder, views: Sequence[StepView]) -> StepDone
             order.world.point("attempt.started", key.tree)
             async with ending(order.world, key, view):
                 await lent.result()
-                begun = Begun(key, view, beginning, order.remaining_s)
+                begun = Begun(key, view, beginning, order.remaining_s, spent_by(views))
                 return await _carried_out(order, run, begun, supplies)
 
 
@@ -264,6 +264,7 @@ async def _finish(
     order.world.point("committed", key.tree)
     done = judge(order.facts.spec, order.step, order.progress, key, answer, commit)
     done = msgspec.structs.replace(done, at=order.world.clock.now().timestamp())
+    done = order.world.records.clean(done)  # as the journal keeps it: fingerprints must be alike
     view = _finished_view(view, done, order)
     events = finishing_events(order.facts.spec, order.progress, key, view, done, commit)
     await _save_ledger(order, key, done)
@@ -275,7 +276,7 @@ async def _finish(
         result=msgspec.json.encode(done).decode(),
     )
     order.world.point("attempt.finished", key.tree)
-    if done.outcome == "succeeded":
+    if done.outcome == "succeeded" and (order.is_alone or not order.may_write):
         order.world.positions.known[order.facts.task_id] = done.commit
     order.tree.discard_attempt(key.tree)
     return done
@@ -311,7 +312,9 @@ async def _settle_tree(
     answer: Answer,
     saved: Gate = always_open,
 ) -> StepCommit:
-    """The commit that the step ends with. A failed run's work is kept aside, not built upon.
+    """The commit that the step ends with.
+
+    A failed run's work is kept aside: only another attempt of its conversation goes on from it.
 
     `saved` returns when the answer is on the disk: no ref is set before.
     """
@@ -379,7 +382,7 @@ async def _wait(order: AgentStepOrder, again: Again) -> None:
     await records.set_state(task_id, TaskState.RUNNING)
 
 
-async def _give_up(order: AgentStepOrder, views: Sequence[StepView]) -> StepDone:
+def _given_up(order: AgentStepOrder, views: Sequence[StepView]) -> StepDone:
     """Ends a step whose attempts keep taking their process down."""
     return StepDone(
         step=order.step.path,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 
@@ -25,14 +25,14 @@ from ai_orchestrator.review.protection import (
     texts_needed,
 )
 from ai_orchestrator.workflows.running.attempt_log import event_for
-from ai_orchestrator.workflows.running.detection import detect_verifiers
+from ai_orchestrator.workflows.running.detection import find_verifiers
 from ai_orchestrator.workflows.running.interruption import close_left_open, ending
 from ai_orchestrator.workflows.running.judging import Judging, judge_commit
 from ai_orchestrator.workflows.running.ports import TaskTree
 from ai_orchestrator.workflows.running.progress import Progress, ledger_after_check
 from ai_orchestrator.workflows.running.step_records import finding_events
-from ai_orchestrator.workflows.running.values import Checked
-from ai_orchestrator.workflows.running.world import TaskFacts, World
+from ai_orchestrator.workflows.running.values import Checked, cleaned
+from ai_orchestrator.workflows.running.world import TaskFacts, World, remaining_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,7 @@ class CheckOrder:
     progress: Progress
     after: str
     iteration: int
+    extra_env: dict[str, str] = field(default_factory=dict)
 
     @property
     def step(self) -> str:
@@ -81,8 +82,8 @@ async def check_head(order: CheckOrder) -> Checked:
     started = event_for(key, "started", StepStartedData(kind="verify"))
     await records.start_attempt(view, facts.task_id, facts.task_attempt, started)
     async with ending(order.world, key, view):
-        checked = await _run(order, key)
-    await _record(order, key, view, checked)
+        checked = cleaned(await _run(order, key), records.clean)
+        await _record(order, key, view, checked)
     return checked
 
 
@@ -91,11 +92,18 @@ async def _run(order: CheckOrder, key: StepKey) -> Checked:
     verifiers = progress.verifiers
     detected: tuple[Verifier, ...] = ()
     if not verifiers:
-        verifiers = detected = await detect_verifiers(
-            order.tree, progress.head, order.facts.path_env
+        verifiers = detected = await find_verifiers(
+            order.world, order.facts, order.tree, progress.head
         )
     protection = await _protection(order, verifiers)
-    judging = Judging(progress.head, verifiers, key, protection.base_paths)
+    judging = Judging(
+        progress.head,
+        verifiers,
+        key,
+        protection.base_paths,
+        extra_env=order.extra_env,
+        limit_s=remaining_s(order.facts, progress.started_at, order.world.clock),
+    )
     results = await judge_commit(order.world, order.facts, order.tree, judging)
     return Checked(
         step=order.step,
@@ -116,7 +124,8 @@ async def _protection(order: CheckOrder, verifiers: Sequence[Verifier]) -> Prote
     patterns = effective_patterns(order.facts.spec.protected, verifiers)
     needed = texts_needed(files, patterns)
     texts = {path: await _texts(tree, base, head, path) for path in needed}
-    return protect(files, texts, patterns, has_baseline=bool(order.progress.baseline))
+    has_baseline = bool(order.progress.baseline)
+    return await asyncio.to_thread(protect, files, texts, patterns, has_baseline=has_baseline)
 
 
 async def _texts(tree: TaskTree, base: str, head: str, path: str) -> FileTexts:

@@ -19,6 +19,7 @@ from ai_orchestrator.model.task import StepView
 from ai_orchestrator.workflows.running.attempt_log import event_for
 from ai_orchestrator.workflows.running.world import World
 
+Ending = Literal["interrupted", "failed"]
 PROCESS_ENDED = "The process that ran it ended."
 STOPPED = "It was stopped."
 
@@ -28,7 +29,7 @@ async def close_attempt(
     key: StepKey,
     view: StepView,
     *,
-    outcome: Literal["interrupted", "failed"] = "interrupted",
+    outcome: Ending = "interrupted",
     reason: str,
 ) -> None:
     """The row of the attempt is ended, with its event; one that has an end keeps it."""
@@ -60,10 +61,17 @@ async def ending(world: World, key: StepKey, view: StepView) -> AsyncIterator[No
     try:
         yield
     except asyncio.CancelledError:
-        await asyncio.shield(close_attempt(world, key, view, reason=STOPPED))
+        await asyncio.shield(_close(world, key, view, "interrupted", STOPPED))
         raise
     except TemporaryError:
         raise
     except (OrchestratorError, OSError) as error:
-        await close_attempt(world, key, view, outcome="failed", reason=str(error))
+        await _close(world, key, view, "failed", str(error))
         raise
+
+
+async def _close(world: World, key: StepKey, view: StepView, outcome: Ending, reason: str) -> None:
+    """With what the row has learned since it was begun: what an agent spent is never lost."""
+    rows = await world.records.attempts(key.task, key.task_attempt, key.step, key.iteration)
+    now = next((row for row in rows if row.attempt == key.attempt), view)
+    await close_attempt(world, key, now, outcome=outcome, reason=reason)

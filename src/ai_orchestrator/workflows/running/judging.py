@@ -5,8 +5,8 @@ Used for the base, before any agent, and for every head that is to count.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from ai_orchestrator.model.events import AgentTextData
 from ai_orchestrator.model.ids import StepKey
@@ -30,6 +30,10 @@ class Judging:
     """Put back as they are in the base."""
     is_baseline: bool = False
     """It is the base, before any agent."""
+    extra_env: Mapping[str, str] = field(default_factory=dict)
+    """PORT.. and the like, not secret."""
+    limit_s: float | None = None
+    """Seconds until the task's time is over."""
 
     @property
     def name(self) -> str:
@@ -67,6 +71,8 @@ async def judge_commit(
                 path_env=facts.path_env,
                 sandbox=facts.spec.sandbox,
                 read_only=paths.read_only,
+                extra_env=judging.extra_env,
+                limit_s=judging.limit_s,
             )
         )
     finally:

@@ -67,20 +67,28 @@ def next_move(spec: WorkflowSpec, progress: Progress) -> tuple[Move, Progress]:
     while True:
         if progress.stopped is not None:
             return _finish_stopped(spec, progress), progress
-        overrun = _overrun(spec, progress)
-        if overrun is not None:
-            return overrun, progress
         if _must_check(spec, progress):
-            return Check(progress.last_step, progress.place.iteration), progress
+            return _check(spec, progress), progress
         if progress.place.index >= len(spec.steps):
             return _finish(spec, progress), progress
         step = spec.steps[progress.place.index]
         if isinstance(step, LoopStep):
-            move, progress = _in_loop(spec, progress, step)
+            move, advanced = _in_loop(spec, progress, step)
         else:
-            move, progress = _at_top(spec, progress, step)
+            move, advanced = _at_top(spec, progress, step)
+        if isinstance(move, Run) and (overrun := _overrun(spec, progress)) is not None:
+            return overrun, progress
+        progress = advanced
         if move is not None:
             return move, progress
+
+
+def _check(spec: WorkflowSpec, progress: Progress) -> Check | Finish:
+    """Verifiers cost no money, but time."""
+    overrun = _overrun(spec, progress)
+    if overrun is not None and overrun.outcome is OutcomeCode.BOUND:
+        return overrun
+    return Check(progress.last_step, progress.place.iteration)
 
 
 def _at_top(
@@ -109,15 +117,17 @@ def _round_over(
     spec: WorkflowSpec, progress: Progress, loop: LoopStep
 ) -> tuple[Move | None, Progress]:
     """Leaves the loop, begins its next round, or ends the task."""
-    progress = replace(progress, rounds=(*progress.rounds, _round(spec, progress)))
+    begins = len(progress.rounds) if progress.place.iteration == 1 else progress.loop_begins
+    rounds = (*progress.rounds, _round(spec, progress))
+    progress = replace(progress, rounds=rounds, loop_begins=begins)
     left = replace(progress, place=Place(progress.place.index + 1), round_tree=progress.head_tree)
     if evaluate(parse(loop.until), facts(spec, progress)):
         return None, left
-    decision = decide(
-        _settings(spec, loop.max_iterations), progress.rounds, _budget(spec, progress)
-    )
+    budget = _budget(spec, progress)
+    decision = decide(_settings(spec, loop.max_iterations), rounds[begins:], budget)
     may_improve = (
         progress.place.iteration < loop.max_iterations
+        and budget.overrun() is None
         and not isinstance(decision, Continue)
         and decision.outcome is not OutcomeCode.UNVERIFIED  # a verifier will not appear
     )
@@ -172,10 +182,10 @@ def _finish(spec: WorkflowSpec, progress: Progress) -> Finish:
     """The last word: the rule applied to the state as it is now, with no round left."""
     last = replace(
         _round(spec, progress),
-        iteration=max(len(progress.rounds), 1),
+        iteration=max(len(progress.rounds) - progress.loop_begins, 1),
         is_changed=progress.head_tree != progress.base_tree,
     )
-    rounds = (*progress.rounds[:-1], last)
+    rounds = (*progress.rounds[progress.loop_begins : -1], last)
     budget = _budget(spec, progress)
     allowed = max((loop.max_iterations for loop in loops(spec.steps)), default=len(rounds))
     decision = decide(_settings(spec, allowed), rounds, budget)
@@ -202,7 +212,7 @@ def _finish_stopped(spec: WorkflowSpec, progress: Progress) -> Finish:
 def _overrun(spec: WorkflowSpec, progress: Progress) -> Finish | None:
     """A task limit that was used up before the next step."""
     overrun = _budget(spec, progress).overrun()
-    if overrun is None or progress.place.index >= len(spec.steps):
+    if overrun is None:
         return None
     return Finish(overrun.outcome, is_success=False, reason=overrun.reason)
 
@@ -212,6 +222,8 @@ def _must_check(spec: WorkflowSpec, progress: Progress) -> bool:
 
     Two writers in a row without a condition between them are verified once, after the second.
     """
+    if not has_writer(spec.steps):
+        return False
     if not progress.verifiers and not _may_detect_later(progress):
         return False
     if progress.checked_tree == progress.head_tree or progress.last_step == "base":

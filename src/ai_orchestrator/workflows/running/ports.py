@@ -257,6 +257,10 @@ class Records(Protocol):
         """All executions of a step in a round, by rising attempt."""
         ...
 
+    async def unfinished(self, task_id: str, task_attempt: int) -> list[StepView]:
+        """Executions of the task attempt whose row says that they run."""
+        ...
+
     async def emit(self, events: Sequence[NewEvent]) -> None:
         """Appends events; those whose id the log has are dropped."""
         ...
@@ -288,6 +292,10 @@ class Records(Protocol):
 
     async def add_note(self, task_id: str, note: str) -> None:
         """Adds a sentence that people should see with the task."""
+        ...
+
+    def clean(self, value: T) -> T:
+        """The struct with every free text in it redacted; to be done before it is encoded."""
         ...
 
     def redact(self, text: str) -> str:

@@ -5,24 +5,25 @@ All of it before the first agent is paid for. Idempotent: whatever is there alre
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
+from datetime import datetime
 
 from ai_orchestrator.base.errors import EnvironmentProblemError
 from ai_orchestrator.model.events import StepFinishedData, StepStartedData, VerifierFinishedData
 from ai_orchestrator.model.ids import StepKey
-from ai_orchestrator.model.review import Verifier, VerifierResult
+from ai_orchestrator.model.review import VerifierResult
 from ai_orchestrator.model.states import OutcomeCode, TaskState
 from ai_orchestrator.model.workflow import AgentSpec
 from ai_orchestrator.review.verification import baseline_problem
 from ai_orchestrator.workflows.graph import agents_used, has_writer
 from ai_orchestrator.workflows.running.attempt_log import event_for
-from ai_orchestrator.workflows.running.detection import detect_verifiers
+from ai_orchestrator.workflows.running.detection import find_verifiers
 from ai_orchestrator.workflows.running.judging import Judging, judge_commit
 from ai_orchestrator.workflows.running.plan import EMPTY_TREE
 from ai_orchestrator.workflows.running.ports import TaskTree
 from ai_orchestrator.workflows.running.setting_up import SetUp, set_up
-from ai_orchestrator.workflows.running.values import Prepared, Stopped
-from ai_orchestrator.workflows.running.world import TaskFacts, World
+from ai_orchestrator.workflows.running.values import Prepared, Stopped, port_variables
+from ai_orchestrator.workflows.running.world import TaskFacts, World, remaining_s
 
 OpenTree = Callable[[World, TaskFacts], Awaitable[TaskTree]]
 
@@ -35,7 +36,7 @@ async def prepare_task(world: World, facts: TaskFacts, tree: OpenTree) -> Prepar
     await world.records.emit([event_for(key, "started", StepStartedData(kind="prepare"))])
     said = ""
     try:
-        prepared, said = await _prepare(world, facts, key, tree)
+        prepared, said = await _prepare(world, facts, key, tree, began)
     except EnvironmentProblemError as error:
         outcome = OutcomeCode.NO_AGENT if error.code == "agent-missing" else OutcomeCode.ENVIRONMENT
         prepared = _stopped(world, facts, Stopped(outcome, str(error)))
@@ -49,7 +50,7 @@ async def prepare_task(world: World, facts: TaskFacts, tree: OpenTree) -> Prepar
 
 
 async def _prepare(
-    world: World, facts: TaskFacts, key: StepKey, open_tree: OpenTree
+    world: World, facts: TaskFacts, key: StepKey, open_tree: OpenTree, began: datetime
 ) -> tuple[Prepared, str]:
     """The prepared task attempt, and what was done to set its tree up."""
     world.enclosure.is_sandboxed(facts.spec.sandbox)
@@ -73,8 +74,16 @@ async def _prepare(
     verifiers = facts.spec.verifiers
     if verifiers is None:
         is_empty = base_tree == EMPTY_TREE
-        verifiers = () if is_empty else await detect_verifiers(tree, facts.base, facts.path_env)
-    baseline = await _baseline(world, facts, tree, verifiers, key)
+        verifiers = () if is_empty else await find_verifiers(world, facts, tree, facts.base)
+    judging = Judging(
+        facts.base,
+        verifiers,
+        key,
+        is_baseline=True,
+        extra_env=port_variables(equipment.ports),
+        limit_s=remaining_s(facts, began.timestamp(), world.clock),
+    )
+    baseline = await _baseline(world, facts, tree, judging)
     problem = baseline_problem(
         baseline,
         baseline=facts.spec.baseline,
@@ -95,6 +104,7 @@ async def _prepare(
             if problem
             else None
         ),
+        began_at=began.timestamp(),
         at=world.clock.now().timestamp(),
     )
     return prepared, said
@@ -115,17 +125,18 @@ def _agents_used(facts: TaskFacts) -> list[AgentSpec]:
 
 
 async def _baseline(
-    world: World, facts: TaskFacts, tree: TaskTree, verifiers: Sequence[Verifier], key: StepKey
+    world: World, facts: TaskFacts, tree: TaskTree, judging: Judging
 ) -> tuple[VerifierResult, ...]:
     """The verifiers' results on the base; none where nothing will be changed."""
-    if not verifiers or not has_writer(facts.spec.steps):
+    if not judging.verifiers or not has_writer(facts.spec.steps):
         return ()
-    judging = Judging(facts.base, verifiers, key, is_baseline=True)
     results = await judge_commit(world, facts, tree, judging)
     await world.records.emit(
         [
             event_for(
-                key, f"verifier/{n}", VerifierFinishedData(result, facts.base, is_baseline=True)
+                judging.key,
+                f"verifier/{n}",
+                VerifierFinishedData(result, facts.base, is_baseline=True),
             )
             for n, result in enumerate(results)
         ]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from ai_orchestrator.model.agent import Usage
-from ai_orchestrator.model.review import LedgerEntry, Verifier, VerifierResult
+from ai_orchestrator.model.review import Finding, LedgerEntry, Verifier, VerifierResult
 from ai_orchestrator.model.states import OutcomeCode
+from ai_orchestrator.model.task import StepView
 from ai_orchestrator.model.workflow import AgentStep, ScriptStep, WorkflowSpec
 from ai_orchestrator.review.ledger import OWN_SOURCE, advance, open_at_or_above, reject
 from ai_orchestrator.review.stop import Round
@@ -41,11 +42,13 @@ class Progress:
     place: Place = Place()
     checked_tree: str | None = None
     results: tuple[VerifierResult, ...] = ()
-    approvals: Mapping[str, tuple[str, bool]] = field(default_factory=dict)
-    """Reviewing step -> the tree it judged last, and whether it approved."""
+    approvals: Mapping[str, tuple[str, bool | None]] = field(default_factory=dict)
+    """Reviewing step -> the tree it judged last, and whether it approved; None: unreadable."""
     has_delivered: bool = False
     ledger: tuple[LedgerEntry, ...] = ()
     rounds: tuple[Round, ...] = ()
+    loop_begins: int = 0
+    """Index of the first round of the loop that was entered last: others say nothing of it."""
     round_tree: str = ""
     """The tree at the beginning of the current round."""
     last_step: str = "base"
@@ -67,7 +70,7 @@ def begin(prepared: Prepared) -> Progress:
         base_tree=prepared.base_tree,
         verifiers=prepared.verifiers,
         baseline=prepared.baseline,
-        started_at=prepared.at,
+        started_at=prepared.began_at or prepared.at,
         now=prepared.at,
         checked_tree=prepared.base_tree if prepared.baseline else None,
         results=prepared.baseline,
@@ -77,11 +80,11 @@ def begin(prepared: Prepared) -> Progress:
 
 
 def part_of(step: AgentStep) -> str:
-    """Whose part the step plays: the implementer's, or that of one kind of reviewer.
+    """Whose part the step plays: the implementer's, or that of this very reviewer.
 
     Reviewers that run side by side must not share a conversation.
     """
-    return "implementer" if step.role == "implementer" else step.task.replace("_", "-")
+    return "implementer" if step.role == "implementer" else step.path.replace("/", ".")
 
 
 def conversation_key(step: AgentStep) -> str:
@@ -111,13 +114,17 @@ def _with_conversation(progress: Progress, step: AgentStep, done: StepDone) -> P
     if done.session is not None:
         key = conversation_key(step)
         progress = replace(progress, sessions={**progress.sessions, key: done.session})
-    if step.asks == "suggestions" and done.outcome == "succeeded":
+    if step.asks == "suggestions" and done.suggestions is not None:
         progress = replace(progress, has_delivered=True)
     if step.asks != "verdict":
         return progress
+    if step.is_optional and done.outcome == "failed":  # it may fail, and has no say then
+        others = {path: said for path, said in progress.approvals.items() if path != step.path}
+        return replace(progress, approvals=others)
+    approval = done.is_approval if done.verdict is not None else None
     return replace(
         progress,
-        approvals={**progress.approvals, step.path: (done.tree, done.is_approval)},
+        approvals={**progress.approvals, step.path: (done.tree, approval)},
         reviewed=progress.reviewed
         if done.verdict is None  # what was not judged is to be shown again, whole
         else {**progress.reviewed, step.path: done.commit},
@@ -147,14 +154,25 @@ def ledger_after(
     """The ledger with what a finished step raised and rejected."""
     if done.outcome == "failed" or not isinstance(step, AgentStep):
         return ledger
-    ledger = reject(ledger, done.rejections)
-    if step.asks == "suggestions":
-        raised = done.suggestions
-    elif done.verdict is not None:
-        raised = done.verdict.findings
-    else:
+    if step.role == "implementer":
+        ledger = _rejected(ledger, done)
+    raised = _raised(step, done)
+    if raised is None:
         return ledger
     return advance(ledger, raised, iteration=done.iteration, source=step.path)
+
+
+def _rejected(ledger: tuple[LedgerEntry, ...], done: StepDone) -> tuple[LedgerEntry, ...]:
+    """What the orchestrator itself found is not up to the one whose work it judges."""
+    own = {entry.fingerprint for entry in ledger if entry.source == OWN_SOURCE}
+    return reject(ledger, [one for one in done.rejections if one.id not in own])
+
+
+def _raised(step: AgentStep, done: StepDone) -> tuple[Finding, ...] | None:
+    """What a reviewer found; None where none was asked for or the answer could not be read."""
+    if step.asks == "suggestions":
+        return done.suggestions
+    return None if done.verdict is None else done.verdict.findings
 
 
 def ledger_after_check(
@@ -173,7 +191,6 @@ def after_check(progress: Progress, checked: Checked) -> Progress:
         results=checked.results,
         ledger=ledger_after_check(progress.ledger, checked),
         verifiers=checked.verifiers or progress.verifiers,
-        stopped=progress.stopped or checked.stopped,
     )
 
 
@@ -189,10 +206,18 @@ def verified(spec: WorkflowSpec, progress: Progress) -> Verification:
 
 
 def approved(progress: Progress) -> bool | None:
-    """Every reviewer's last word is an approval of this very tree; None without a reviewer."""
-    if not progress.approvals:
+    """Every reviewer's last word is an approval of this very tree; None without a readable word."""
+    if all(ok is None for _, ok in progress.approvals.values()):
         return None
     return all(ok and tree == progress.head_tree for tree, ok in progress.approvals.values())
+
+
+def spent_by(attempts: Iterable[StepView]) -> Usage:
+    """What they used together, as far as it was measured."""
+    spent = Usage()
+    for attempt in attempts:
+        spent = spent.plus(attempt.usage)
+    return spent
 
 
 def failed_verifiers(progress: Progress) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ from ai_orchestrator.workflows.running.agent_order import AgentStepOrder
 from ai_orchestrator.workflows.running.agent_step import run_agent_step
 from ai_orchestrator.workflows.running.check_step import CheckOrder, check_head
 from ai_orchestrator.workflows.running.group_ledger import GroupLedger, save_group_ledger
+from ai_orchestrator.workflows.running.interruption import close_left_open
 from ai_orchestrator.workflows.running.plan import Check, Finish, Run, next_move
 from ai_orchestrator.workflows.running.ports import DurableContext, TaskTree
 from ai_orchestrator.workflows.running.prepare_step import prepare_task
@@ -67,8 +68,8 @@ async def _run(
 
 
 def _broken_off(error: OrchestratorError) -> Finish:
-    is_of_machine = error.exit_code == ExitCode.ENVIRONMENT
-    outcome = OutcomeCode.ENVIRONMENT if is_of_machine else OutcomeCode.INTERNAL
+    is_no_defect = error.exit_code in (ExitCode.ENVIRONMENT, ExitCode.BAD_INPUT)
+    outcome = OutcomeCode.ENVIRONMENT if is_no_defect else OutcomeCode.INTERNAL
     return Finish(outcome, is_success=False, reason=str(error))
 
 
@@ -85,7 +86,7 @@ async def _make(
         case Check():
             checked = await context.step(
                 f"verify/{move.after}/i{move.iteration}",
-                partial(_check, world, facts, progress, move),
+                partial(_check, world, facts, progress, move, prepared),
                 Checked,
                 is_preemptible=True,
             )
@@ -143,9 +144,7 @@ async def _act(
     prepared: Prepared,
 ) -> StepDone:
     tree = await open_tree(world, facts)
-    extra_env = {f"PORT_{index}": str(port) for index, port in enumerate(prepared.ports)}
-    if prepared.ports:
-        extra_env["PORT"] = str(prepared.ports[0])
+    extra_env = prepared.port_variables
     if isinstance(step, ScriptStep):
         return await run_script_step(
             ScriptStepOrder(world, facts, tree, progress, step, move.iteration, extra_env)
@@ -164,19 +163,26 @@ async def _act(
     )
 
 
-async def _check(world: World, facts: TaskFacts, progress: Progress, move: Check) -> Checked:
+async def _check(
+    world: World, facts: TaskFacts, progress: Progress, move: Check, prepared: Prepared
+) -> Checked:
     tree = await open_tree(world, facts)
-    return await check_head(CheckOrder(world, facts, tree, progress, move.after, move.iteration))
+    return await check_head(
+        CheckOrder(
+            world, facts, tree, progress, move.after, move.iteration, prepared.port_variables
+        )
+    )
 
 
 async def open_tree(world: World, facts: TaskFacts) -> TaskTree:
-    """The task attempt's tree, made where missing."""
+    """The task attempt's tree, made where missing: one for all steps, who come side by side."""
     key = workflow_id(facts.task_id, facts.task_attempt)
-    if key not in world.open_trees:
-        world.open_trees[key] = await world.trees.open(
-            facts.task_id, facts.task_attempt, facts.source, facts.base
-        )
-    return world.open_trees[key]
+    async with world.positions.lock(facts.task_id):
+        if key not in world.open_trees:
+            world.open_trees[key] = await world.trees.open(
+                facts.task_id, facts.task_attempt, facts.source, facts.base
+            )
+        return world.open_trees[key]
 
 
 async def _close(
@@ -184,6 +190,8 @@ async def _close(
 ) -> Closed:
     """Writes how the task attempt ended: refs, state, outcome; forgets its credentials."""
     fields: dict[str, str | None] = {}
+    left = await world.records.unfinished(facts.task_id, facts.task_attempt)
+    await close_left_open(world, facts.task_id, facts.task_attempt, left)
     if progress is not None and progress.head != facts.base:
         tree = await open_tree(world, facts)
         final = tree.point(final_ref(facts.task_id, facts.task_attempt), progress.head)

@@ -16,11 +16,12 @@ from ai_orchestrator.model.workflow import ScriptStep
 from ai_orchestrator.workflows.commands.tree_command import TreeCommand, run_in_tree
 from ai_orchestrator.workflows.running.attempt_log import event_for
 from ai_orchestrator.workflows.running.interruption import close_left_open, ending
+from ai_orchestrator.workflows.running.limits import LEAST_TIME_S
 from ai_orchestrator.workflows.running.ports import TaskTree
 from ai_orchestrator.workflows.running.progress import Progress
 from ai_orchestrator.workflows.running.step_records import commit_message, finishing_events
 from ai_orchestrator.workflows.running.values import StepDone
-from ai_orchestrator.workflows.running.world import TaskFacts, World
+from ai_orchestrator.workflows.running.world import TaskFacts, World, remaining_s
 
 OUTPUT_SHOWN_CHARS = 4_000
 
@@ -66,11 +67,12 @@ async def run_script_step(order: ScriptStepOrder) -> StepDone:
         await order.tree.start_from(order.progress.head)
         order.world.positions.disturb(facts.task_id)
         completed = await _run(order, key)
-    return await _conclude(order, key, view, completed)
+        return await _conclude(order, key, view, completed)
 
 
 async def _run(order: ScriptStepOrder, key: StepKey) -> Completed:
     paths = order.tree.attempt_paths(key.tree, role="script", agent="script", account=None)
+    left_s = remaining_s(order.facts, order.progress.started_at, order.world.clock)
     return await run_in_tree(
         order.world.spawner,
         order.world.enclosure,
@@ -80,7 +82,7 @@ async def _run(order: ScriptStepOrder, key: StepKey) -> Completed:
             path_env=order.facts.path_env,
             sandbox=order.facts.spec.sandbox,
             has_network=order.step.network,
-            timeout_s=order.step.timeout_s,
+            timeout_s=min(order.step.timeout_s, max(left_s, LEAST_TIME_S)),
             tree=key.tree,
             env=order.extra_env,
         ),

@@ -5,7 +5,7 @@ A decoder for `v - 1` stays for one minor release; nothing here may change its m
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal, TypeVar
 
 import msgspec
@@ -38,10 +38,16 @@ class Prepared(msgspec.Struct, frozen=True):
     ports: tuple[int, ...] = ()
     notes: tuple[str, ...] = ()
     stopped: Stopped | None = None
-    is_empty_base: bool = False
+    began_at: float = 0.0
+    """When the work on it began: what it took counts as the task's time."""
     at: float = 0.0
     """When it was recorded, seconds since the epoch; times in the journal replay alike."""
     v: int = VALUE_VERSION
+
+    @property
+    def port_variables(self) -> dict[str, str]:
+        """PORT_0.. and PORT, for all that runs in the task's trees."""
+        return port_variables(self.ports)
 
 
 class StepDone(msgspec.Struct, frozen=True):
@@ -65,7 +71,8 @@ class StepDone(msgspec.Struct, frozen=True):
     """The verdict lets the work pass, by the workflow's bar."""
     verdict_note: str = ""
     """What is odd about the verdict, or why the answer is none."""
-    suggestions: tuple[Finding, ...] = ()
+    suggestions: tuple[Finding, ...] | None = None
+    """None where none were asked for, or the answer could not be read."""
     rejections: tuple[Rejection, ...] = ()
     summary: str = ""
     """The end of what the agent said, for the next prompt; at most 4,000 characters."""
@@ -85,7 +92,6 @@ class Checked(msgspec.Struct, frozen=True):
     """What the orchestrator itself found: protected files touched, tests deleted or skipped."""
     verifiers: tuple[Verifier, ...] = ()
     """Set when they were detected only now, on the first commit of an empty base."""
-    stopped: Stopped | None = None
     at: float = 0.0
     v: int = VALUE_VERSION
 
@@ -95,6 +101,12 @@ class Closed(msgspec.Struct, frozen=True):
 
     outcome: OutcomeCode
     v: int = VALUE_VERSION
+
+
+def port_variables(ports: Sequence[int]) -> dict[str, str]:
+    """PORT_0.. and PORT, the first of them; none where no port was asked for."""
+    numbered = {f"PORT_{index}": str(port) for index, port in enumerate(ports)}
+    return numbered | ({"PORT": str(ports[0])} if ports else {})
 
 
 def cleaned(value: T, clean: Callable[[T], T]) -> T:

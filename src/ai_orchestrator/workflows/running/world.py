@@ -46,6 +46,11 @@ class TaskArchive(Protocol):
         ...
 
 
+def remaining_s(facts: TaskFacts, started_at: float, clock: Clock) -> float:
+    """Seconds until the task's time limit, at least 0. `started_at`: seconds since the epoch."""
+    return max(facts.spec.max_duration_s - (clock.now().timestamp() - started_at), 0.0)
+
+
 @dataclass(slots=True)
 class TreePositions:
     """Where the trees of running tasks are known to stand; only a hint of this process, by task.

@@ -182,6 +182,7 @@ def judged(progress: Progress, move: Run, *, is_approval: bool) -> StepDone:
         progress.head_tree,
         verdict=verdict,
         is_approval=is_approval,
+        usage=Usage(input_tokens=30, output_tokens=10),
         at=progress.now + 1,
     )
 
@@ -303,8 +304,44 @@ def test_a_used_up_limit_ends_the_task_before_the_next_step(
     """Nothing more is started once the task's own limit is reached."""
     script = Script(["t1", "t2"], [False, True], [False, True])
     moves, end = play(workflow((loop(),), **limit), script)
-    assert moves == ["implement/1"]
+    assert moves == ["implement/1", *(["verify/1"] if outcome is OutcomeCode.BUDGET else [])]
     assert (end.outcome, end.is_success) == (outcome, False)
+
+
+@pytest.mark.parametrize("limit", [{"max_tokens": 150}, {"max_duration_s": 3.0}])
+def test_work_that_is_done_is_done_though_its_last_cent_is_spent(limit: dict[str, Any]) -> None:
+    """The approving review used the budget up: there is nothing left to pay for."""
+    script = Script(["t1"], [True], [True])
+    moves, end = play(workflow((loop(),), **limit), script)
+    assert moves == ["implement/1", "verify/1", "review/1"]
+    assert (end.outcome, end.is_success) == (OutcomeCode.APPROVED_VERIFIED, True)
+
+
+def test_a_loop_is_judged_by_its_own_rounds() -> None:
+    """What an earlier loop did in its only round is no round of the next one."""
+    first = LoopStep("first", (agent_step("implement"),), until="verified", max_iterations=3)
+    second = LoopStep(
+        "second",
+        (agent_step("refine", when="open_findings > 0"), agent_step("review")),
+        until="approved and verified",
+        max_iterations=3,
+    )
+    script = Script(["t1", "t2"], [True, True], [False, True])
+    moves, end = play(workflow((first, second)), script)
+    assert moves[-3:] == ["refine/2", "verify/2", "review/2"]
+    assert (end.outcome, end.is_success) == (OutcomeCode.APPROVED_VERIFIED, True)
+
+
+def test_a_workflow_that_changes_nothing_never_verifies() -> None:
+    """Its base was not judged either: a broken suite is not the review's concern."""
+    spec = workflow((agent_step("review"),), SuccessRule.REVIEW_DELIVERED)
+    progress = begin(Prepared("c0", "t0", (SUITE,), at=100.0))
+    move, progress = next_move(spec, progress)
+    assert isinstance(move, Run)
+    progress = after_step(progress, agent_step("review"), judged(progress, move, is_approval=True))
+    move, _ = next_move(spec, progress)
+    assert isinstance(move, Finish)
+    assert move.outcome is OutcomeCode.REVIEW_DELIVERED
 
 
 def test_the_plan_answers_alike_whenever_it_is_asked() -> None:

@@ -162,7 +162,7 @@ def test_a_review_that_could_not_be_read_is_to_look_at_everything_again() -> Non
     """The delta since a look that came to nothing would hide what was never judged."""
     review = agent("review", "verdict")
     unread = after_step(start(), review, done(verdict_note="no JSON found"))
-    assert (unread.reviewed, unread.has_delivered, approved(unread)) == ({}, False, False)
+    assert (unread.reviewed, unread.has_delivered, approved(unread)) == ({}, False, None)
     read = after_step(unread, review, done(verdict=Verdict("approve"), is_approval=True))
     assert (read.reviewed, read.has_delivered) == ({"review": "c1"}, True)
 
@@ -189,6 +189,54 @@ def test_findings_are_raised_rejected_and_found_by_ourselves() -> None:
     assert not progress.ledger[0].is_open
     progress = after_check(progress, checked(findings=(FLAW,)))
     assert [one.is_open for one in progress.ledger] == [False, True]
+
+
+def test_what_the_orchestrator_found_is_not_up_to_the_implementer() -> None:
+    """A deleted test stays a finding, whatever the one says who deleted it."""
+    progress = after_check(start(), checked(findings=(FLAW,)))
+    rejection = Rejection(progress.ledger[0].fingerprint, "not so")
+    progress = after_step(progress, agent(), done(rejections=(rejection,)))
+    assert progress.ledger[0].is_open
+
+
+def test_reviewers_reject_nothing() -> None:
+    """It is for the one to answer whose work was found wanting."""
+    review = agent("review", "verdict")
+    progress = after_step(start(), review, done(verdict=Verdict("request_changes", (FLAW,))))
+    rejection = Rejection(progress.ledger[0].fingerprint, "not so")
+    progress = after_step(progress, agent("other", "verdict"), done(rejections=(rejection,)))
+    assert progress.ledger[0].is_open
+
+
+def test_suggestions_that_could_not_be_read_are_none() -> None:
+    """They deliver nothing, and what was open before stays open."""
+    step = agent("look", "suggestions")
+    unread = after_step(start(), step, done(suggestions=None))
+    assert not unread.has_delivered
+    read = after_step(unread, step, done(suggestions=(FLAW,)))
+    assert (read.has_delivered, read.ledger[0].is_open) == (True, True)
+    again = after_step(read, step, done(suggestions=None))
+    assert again.ledger[0].is_open
+
+
+def test_an_optional_reviewer_that_fails_has_no_say() -> None:
+    """It may fail without ending the task; without any other nothing is approved."""
+    optional = agent("audit", "verdict", is_optional=True)
+    failed = after_step(start(), optional, done(outcome="failed", error_kind="quota"))
+    assert approved(failed) is None
+    yes = done(verdict=Verdict("approve"), is_approval=True)
+    assert approved(after_step(failed, agent("review", "verdict"), yes)) is True
+
+
+def test_reviewers_side_by_side_never_share_a_conversation() -> None:
+    """Not even with the same task, agent and account."""
+    one, other = (agent(f"group/{name}", "verdict", task="review") for name in ("a", "b"))
+    assert conversation_key(one) != conversation_key(other)
+
+
+def test_what_preparing_took_is_of_the_tasks_time() -> None:
+    """Setting up and judging the base included."""
+    assert start(at=130.0, began_at=100.0).started_at == 100.0
 
 
 def test_conditions_see_what_is_so_now() -> None:

@@ -36,6 +36,21 @@ def test_what_is_overloaded_is_tried_with_growing_pauses() -> None:
     assert pauses == [FIRST_DELAY_S, 2 * FIRST_DELAY_S, 4 * FIRST_DELAY_S, None]
 
 
+def test_no_wait_is_longer_than_the_task_has_left() -> None:
+    """However far away the moment is that the vendor names."""
+    assert after_attempts(failures("overloaded"), 60.0, retries=9, remaining_s=60.0) == Final()
+
+
+def test_a_reset_that_is_over_is_not_asked_for_without_a_pause() -> None:
+    """Clocks differ: an agent that says so again and again is asked ever less often."""
+    pauses = []
+    for count in (1, 2, 3, 500):
+        many: list[ErrorKind] = ["quota"] * count
+        verdict = after_attempts(failures(*many), 0.0, retries=0, remaining_s=1e6)
+        pauses.append(verdict.delay_s if isinstance(verdict, Again) else None)
+    assert pauses == [2.0, 4.0, 8.0, 128.0]
+
+
 def test_what_the_vendor_says_goes_before_our_own_pause() -> None:
     """It knows better."""
     verdict = after_attempts(failures("overloaded"), 33.0, retries=1, remaining_s=1e6)
@@ -54,7 +69,7 @@ def test_only_what_was_overloaded_uses_up_the_tries() -> None:
         pytest.param(60.0, 61.0, Again(60.0, is_quota=True), id="within-the-tasks-time"),
         pytest.param(60.0, 60.0, Final(), id="only-when-the-time-is-up"),
         pytest.param(None, 1e6, Final(), id="nobody-knows-when"),
-        pytest.param(-5.0, 10.0, Again(0.0, is_quota=True), id="it-has-reset-already"),
+        pytest.param(-5.0, 1e6, Again(128.0, is_quota=True), id="it-has-reset-already"),
     ],
 )
 def test_a_quota_is_waited_for_while_the_task_has_time(
