@@ -38,6 +38,17 @@ def checked_task(ctx: click.Context, param: click.Parameter, text: str) -> str:
     )
 
 
+def checked_step(ctx: click.Context, param: click.Parameter, text: str | None) -> str | None:
+    """The name of a step as it was typed. Raises `BadInputError` for what is no text."""
+    del param
+    if text is None or ctx.resilient_parsing or text.isprintable():
+        return text
+    raise BadInputError(
+        f"--step {shorten(ascii(text))} is no name of a step.",
+        hint="`ai-orchestrator tasks show TASK` lists them.",
+    )
+
+
 json_option = click.option(
     "--json", "is_json", is_flag=True, help="Print JSON for programs, one document per line."
 )
@@ -72,7 +83,8 @@ task_argument = click.argument(
 step_option = click.option(
     "--step",
     metavar="STEP",
+    callback=checked_step,
     shell_complete=complete_step,
-    help="Only this step, as `tasks show` names it.",
+    help="Only this step, as `tasks show` names it: `improve/refine`, or 'improve/refine #2'.",
 )
 force_option = click.option("--force", "is_forced", is_flag=True, help="Also what was not applied.")

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 from ai_orchestrator.cli import figures
 from ai_orchestrator.cli.lines import Line, Span, line, table
 from ai_orchestrator.cli.terminal import clean, clean_line
-from ai_orchestrator.cli.timeline import STATE_STYLE, STEP_STYLE, finding, step_label, verifier_end
+from ai_orchestrator.cli.timeline import STATE_STYLE, STEP_STYLE, finding, verifier_end
 from ai_orchestrator.model.ids import short_id
 from ai_orchestrator.model.review import FindingState
 from ai_orchestrator.model.states import TaskState
+from ai_orchestrator.model.step_names import step_name
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -152,10 +153,9 @@ def _steps(steps: Sequence[StepView], now: datetime) -> list[Line]:
 def _step_row(step: StepView, now: datetime) -> list[Span]:
     took = ((step.finished_at or now) - step.started_at).total_seconds()
     who = step.agent or step.kind
-    attempt = f" attempt {step.attempt}" if step.attempt > 1 else ""
     commit = figures.short_commit(step.commit) if step.commit and step.is_changed else "no change"
     return [
-        Span(step_label(step.step, step.iteration) + attempt),
+        Span(step_name(step.step, step.iteration, step.attempt)),
         Span(f"{who} ({step.model})" if step.model else who, "accent"),
         Span(step.outcome, STEP_STYLE.get(step.outcome, "plain")),
         Span(figures.duration(took), "dim"),

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ai_orchestrator.base.errors import NotFoundError
 from ai_orchestrator.model.ids import StepKey, final_ref
+from ai_orchestrator.model.step_names import step_name, step_names
 from ai_orchestrator.model.task import Diff, RepositorySource, StepView, TaskView
+from ai_orchestrator.services.steps import asked_steps
 from ai_orchestrator.workspace.task_tree import GitTaskTree
 from ai_orchestrator.workspace.trees import GitTrees
 
@@ -57,14 +59,19 @@ class TaskChanges:
 
     async def logs(self, view: TaskView, step: str | None) -> AsyncIterator[bytes]:
         """The raw output of the agents, each under a line that names its execution."""
-        paths = [
-            log_file(self.logs_directory, _key(view, one))
-            for one in view.steps
-            if step is None or one.step == step
-        ]
-        wanted = await asyncio.to_thread(lambda: [path for path in paths if path.is_file()])
+        paths = {
+            step_name(one.step, one.iteration, one.attempt): log_file(
+                self.logs_directory, _key(view, one)
+            )
+            for one in asked_steps(view, step)
+        }
+        wanted = await asyncio.to_thread(
+            lambda: {name: path for name, path in paths.items() if path.is_file()}
+        )
         if not wanted:
-            raise NotFoundError(f"task {view.summary.id}: has no agent output{_of(step)} yet.")
+            raise NotFoundError(
+                f"task {view.summary.id}: has no agent output{_of(step)}{_yet(view)}."
+            )
         return _files(wanted)
 
     async def _tree(self, view: TaskView) -> GitTaskTree:
@@ -89,19 +96,15 @@ def log_file(logs: Path, key: StepKey) -> Path:
 
 async def _between(tree: GitTaskTree, view: TaskView, step: str | None) -> tuple[str, str]:
     """The two commits that a change lies between: of the task, or of one step."""
-    commits = [
-        one.commit
-        for one in view.steps
-        if one.commit is not None and (step is None or one.step == step)
-    ]
+    commits = [one.commit for one in asked_steps(view, step) if one.commit is not None]
     last = commits[-1] if commits else None
     if step is None:
         last = view.final_commit or last
     if view.base_commit is None or last is None:
-        known = ", ".join(dict.fromkeys(one.step for one in view.steps if one.commit))
+        known = ", ".join(step_names(one for one in view.steps if one.commit))
         raise NotFoundError(
-            f"task {view.summary.id}: no change{_of(step)} yet.",
-            hint=f"Finished steps: {known}." if known else "",
+            f"task {view.summary.id}: no change{_of(step)}{_yet(view)}.",
+            hint=f"Steps with a commit: {known}." if known else "",
         )
     if step is None:
         return view.base_commit, last
@@ -110,6 +113,10 @@ async def _between(tree: GitTaskTree, view: TaskView, step: str | None) -> tuple
 
 def _of(step: str | None) -> str:
     return "" if step is None else f" of step {step!r}"
+
+
+def _yet(view: TaskView) -> str:
+    return "" if view.summary.state.is_final else " yet"
 
 
 def _key(view: TaskView, one: StepView) -> StepKey:
@@ -122,9 +129,9 @@ async def _chunks(content: bytes) -> AsyncIterator[bytes]:
         yield content[start : start + CHUNK_BYTES]
 
 
-async def _files(paths: list[Path]) -> AsyncIterator[bytes]:
-    for path in paths:
-        yield f"==> {path.stem} <==\n".encode()
+async def _files(paths: Mapping[str, Path]) -> AsyncIterator[bytes]:
+    for name, path in paths.items():
+        yield f"==> {name} <==\n".encode()
         with path.open("rb") as file:
             while chunk := await asyncio.to_thread(file.read, CHUNK_BYTES):
                 yield chunk

@@ -333,7 +333,7 @@ def test_a_change_can_be_looked_at(site: Site) -> None:
     assert b"+hi" in b"".join(backend.patch(task_id))
     assert b"".join(backend.bundle(task_id)).startswith(b"# v2 git bundle")
     assert backend.diff(task_id, step="improve/implement").files == backend.diff(task_id).files
-    assert b"said" in b"".join(backend.logs(task_id, step="improve/implement"))
+    assert b"==> improve/implement <==\nsaid" in b"".join(backend.logs(task_id, step="implement"))
 
 
 def test_a_task_without_a_change_has_an_empty_patch_and_no_bundle(site: Site) -> None:
@@ -348,11 +348,12 @@ def test_a_task_without_a_change_has_an_empty_patch_and_no_bundle(site: Site) ->
 
 @pytest.mark.parametrize("what", ["diff", "patch", "logs"])
 def test_an_unknown_step_is_not_found(site: Site, what: str) -> None:
-    """The message repeats it, so that a typing error is seen."""
+    """The message repeats it and lists those that are known."""
     path = f"/tasks/{site.done.summary.id}/{what}?step=no-such"
     problem = ask(site.runner, "GET", path).problem
     assert (problem.status, problem.exit_code) == (404, 2)
     assert "no-such" in problem.detail
+    assert "improve/implement" in problem.hint
 
 
 @pytest.mark.parametrize(

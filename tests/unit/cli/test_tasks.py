@@ -374,3 +374,12 @@ def test_a_whole_id_and_its_end_are_ids(world: World, text: str) -> None:
     world.type("tasks", "show", text)
 
     assert world.backend.asked == [f"task {text}"]
+
+
+@pytest.mark.parametrize("command", ["diff", "files", "logs"])
+def test_a_step_that_is_no_text_is_refused(world: World, command: str) -> None:
+    """It could not even be asked for."""
+    done = world.type("tasks", command, SHORT, "--step", "a\udcff")
+
+    assert done.code == 2
+    assert "is no name of a step" in done.err
