@@ -339,12 +339,19 @@ class Services(Protocol):
         ...
 
     def apply_task(
-        self, backend: Backend, task_id: str, *, repository: Path | None, mode: ApplyMode
+        self,
+        backend: Backend,
+        task_id: str,
+        *,
+        repository: Path | None,
+        mode: ApplyMode,
+        attempt: int | None = None,
     ) -> Applied:
         """Brings a task's final commit into a repository and marks the task as applied.
 
-        `repository` None: the one the task started from. Raises `ConflictError` when the task has
-        no commit to apply, the tree is dirty or the merge conflicts (nothing is changed then).
+        `repository` None: the one the task started from. `attempt` None: the last one. Raises
+        `ConflictError` when the task has no commit to apply, the tree is dirty or the merge
+        conflicts (nothing is changed then).
         """
         ...
 

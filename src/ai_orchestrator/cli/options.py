@@ -87,4 +87,10 @@ step_option = click.option(
     shell_complete=complete_step,
     help="Only this step, as `tasks show` names it: `improve/refine`, or 'improve/refine #2'.",
 )
+attempt_option = click.option(
+    "--attempt",
+    metavar="N",
+    type=click.IntRange(min=1),
+    help="The work of this attempt of the task. Default: the last one.",
+)
 force_option = click.option("--force", "is_forced", is_flag=True, help="Also what was not applied.")

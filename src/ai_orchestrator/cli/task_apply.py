@@ -22,7 +22,7 @@ from ai_orchestrator.cli.app import (
     write_bytes,
 )
 from ai_orchestrator.cli.lines import Span, line
-from ai_orchestrator.cli.options import json_option, task_argument
+from ai_orchestrator.cli.options import attempt_option, json_option, task_argument
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -40,6 +40,7 @@ class ApplyFlags(TypedDict):
     patch_file: str | None
     output: str | None
     repository: str | None
+    attempt: int | None
     is_json: bool
 
 
@@ -54,6 +55,7 @@ class ApplyFlags(TypedDict):
 @click.option(
     "--repo", "repository", metavar="PATH", help="Apply to this repository. Default: the task's."
 )
+@attempt_option
 @json_option
 @click.pass_context
 def apply(ctx: click.Context, /, **flags: Unpack[ApplyFlags]) -> int:
@@ -72,6 +74,7 @@ def apply(ctx: click.Context, /, **flags: Unpack[ApplyFlags]) -> int:
             flags["task_id"],
             repository=absolute(flags["output"] or flags["repository"]),
             mode=mode,
+            attempt=flags["attempt"],
         )
     _show(ctx, applied, is_json=flags["is_json"])
     return 0
@@ -101,7 +104,7 @@ def _mode(ctx: click.Context, flags: ApplyFlags) -> ApplyMode:
 
 def _write_patch(backend: Backend, flags: ApplyFlags, name: str) -> int:
 
-    chunks = backend.patch(flags["task_id"])
+    chunks = backend.patch(flags["task_id"], attempt=flags["attempt"])
     if name == "-":
         for chunk in chunks:
             write_bytes(chunk)

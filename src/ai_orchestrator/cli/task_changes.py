@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, TypedDict, Unpack
 
 import click
 
-from ai_orchestrator.cli.app import opened_backend, place_of, services_of, show, show_json
+from ai_orchestrator.cli.app import (
+    next_command,
+    opened_backend,
+    place_of,
+    services_of,
+    show,
+    show_json,
+    tell,
+)
 from ai_orchestrator.cli.following import Ending
 from ai_orchestrator.cli.interrupts import Interrupts
 from ai_orchestrator.cli.lines import line
@@ -25,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ai_orchestrator.model.backend import Backend
+    from ai_orchestrator.model.task import TaskView
 
 
 class RetryFlags(TypedDict):
@@ -85,10 +94,21 @@ def retry(ctx: click.Context, /, **flags: Unpack[RetryFlags]) -> int:
         credentials = _credentials(ctx, backend, flags)
         with interrupts.held():
             view = backend.retry(flags["task_id"], credentials=credentials)
+            _tell_kept(ctx, view)
         with named_when_lost(ctx, view, how):
             if not flags["is_watching"]:
                 return conclude(ctx, backend, Ending(view, "detached"), how)
             return watch(ctx, backend, view.summary.id, how, interrupts)
+
+
+def _tell_kept(ctx: click.Context, view: TaskView) -> None:
+    """The work of earlier attempts is not what the task shows from now on, but it stays."""
+    from ai_orchestrator.model.ids import short_id
+
+    for one in view.kept_work:
+        if not one.is_applied:
+            words = ("tasks", "apply", short_id(view.summary.id), "--attempt", str(one.attempt))
+            tell(f"the work of attempt {one.attempt} stays: {next_command(ctx, *words)}")
 
 
 def _credentials(ctx: click.Context, backend: Backend, flags: RetryFlags) -> Mapping[str, str]:

@@ -9,7 +9,7 @@ import click
 from ai_orchestrator.cli import figures
 from ai_orchestrator.cli.app import looking_backend, show, show_json, terminal_of, write_bytes
 from ai_orchestrator.cli.lines import Span, line
-from ai_orchestrator.cli.options import json_option, step_option, task_argument
+from ai_orchestrator.cli.options import attempt_option, json_option, step_option, task_argument
 from ai_orchestrator.cli.terminal import clean_bytes, clean_line
 
 if TYPE_CHECKING:
@@ -41,37 +41,48 @@ def logs(ctx: click.Context, task_id: str, step: str | None) -> int:
 @click.command()
 @task_argument
 @step_option
+@attempt_option
 @click.option("--stat", "is_stat_only", is_flag=True, help="Only how much changed in which file.")
 @json_option
 @click.pass_context
 def diff(
-    ctx: click.Context, task_id: str, step: str | None, *, is_stat_only: bool, is_json: bool
+    ctx: click.Context,
+    task_id: str,
+    step: str | None,
+    attempt: int | None,
+    *,
+    is_stat_only: bool,
+    is_json: bool,
 ) -> int:
     """Show what a task, or one step of it, changed: the files, then the patch.
 
     For a patch to give to git: ai-orchestrator tasks apply TASK --patch FILE.
     """
     with looking_backend(ctx) as backend:
-        changes = backend.diff(task_id, step=step)
+        changes = backend.diff(task_id, step=step, attempt=attempt)
         if is_json:
             show_json(changes)
             return 0
         show(ctx, *_stat(changes))
         if changes.files and not is_stat_only:
             is_shown = terminal_of(ctx).is_shown
-            _stream_patch(ctx, backend.patch(task_id, step=step), is_shown=is_shown)
+            patch = backend.patch(task_id, step=step, attempt=attempt)
+            _stream_patch(ctx, patch, is_shown=is_shown)
     return 0
 
 
 @click.command()
 @task_argument
 @step_option
+@attempt_option
 @json_option
 @click.pass_context
-def files(ctx: click.Context, task_id: str, step: str | None, is_json: bool) -> int:  # noqa: FBT001
+def files(
+    ctx: click.Context, task_id: str, step: str | None, attempt: int | None, *, is_json: bool
+) -> int:
     """List the files a task, or one step of it, changed."""
     with looking_backend(ctx) as backend:
-        changes = backend.diff(task_id, step=step)
+        changes = backend.diff(task_id, step=step, attempt=attempt)
     if is_json:
         show_json(changes.files)
     elif changes.files:

@@ -58,9 +58,9 @@ class HttpBackend:
         """Tasks, newest first."""
         return self._get(f"/tasks?{urlencode({'limit': limit})}", list[TaskSummary])
 
-    def task(self, task_id: str) -> TaskView:
-        """One task."""
-        return self._get(_path(task_id), TaskView)
+    def task(self, task_id: str, *, attempt: int | None = None) -> TaskView:
+        """One task, or as one of its attempts left it."""
+        return self._get(f"{_path(task_id)}{_query(attempt=attempt)}", TaskView)
 
     def events(self, task_id: str, *, after_seq: int = 0, follow: bool = False) -> Iterator[Event]:
         """Events by rising seq; a stream that breaks is taken up after the last one seen."""
@@ -81,25 +81,28 @@ class HttpBackend:
             else:
                 return
 
-    def diff(self, task_id: str, *, step: str | None = None) -> Diff:
+    def diff(self, task_id: str, *, step: str | None = None, attempt: int | None = None) -> Diff:
         """What the task, or one step of it, changed."""
-        return self._get(f"{_path(task_id)}/diff{_step(step)}", Diff)
+        return self._get(f"{_path(task_id)}/diff{_query(step=step, attempt=attempt)}", Diff)
 
-    def patch(self, task_id: str, *, step: str | None = None) -> Iterator[bytes]:
+    def patch(
+        self, task_id: str, *, step: str | None = None, attempt: int | None = None
+    ) -> Iterator[bytes]:
         """The change as a patch, in chunks."""
-        return self._chunks(f"{_path(task_id)}/patch{_step(step)}")
+        return self._chunks(f"{_path(task_id)}/patch{_query(step=step, attempt=attempt)}")
 
-    def bundle(self, task_id: str) -> Iterator[bytes]:
+    def bundle(self, task_id: str, *, attempt: int | None = None) -> Iterator[bytes]:
         """A git bundle with the final commit, in chunks."""
-        return self._chunks(f"{_path(task_id)}/bundle")
+        return self._chunks(f"{_path(task_id)}/bundle{_query(attempt=attempt)}")
 
-    def mark_applied(self, task_id: str, how: str) -> None:
+    def mark_applied(self, task_id: str, how: str, *, attempt: int | None = None) -> None:
         """Records that the work reached its repository."""
-        self._call("POST", f"{_path(task_id)}/applied", None, msgspec.json.encode({"how": how}))
+        body = msgspec.json.encode({"how": how, "attempt": attempt})
+        self._call("POST", f"{_path(task_id)}/applied", None, body)
 
     def logs(self, task_id: str, *, step: str | None = None) -> Iterator[bytes]:
         """The raw output of the agents, in chunks."""
-        return self._chunks(f"{_path(task_id)}/logs{_step(step)}")
+        return self._chunks(f"{_path(task_id)}/logs{_query(step=step)}")
 
     def cancel(self, task_id: str) -> TaskView:
         """The task, cancelling or already final."""
@@ -172,8 +175,9 @@ def _path(task_id: str) -> str:
     return f"/tasks/{quote(task_id, safe='')}"
 
 
-def _step(step: str | None) -> str:
-    return "" if step is None else f"?{urlencode({'step': step})}"
+def _query(**wanted: str | int | None) -> str:
+    given = {name: value for name, value in wanted.items() if value is not None}
+    return f"?{urlencode(given)}" if given else ""
 
 
 class _Exchange:

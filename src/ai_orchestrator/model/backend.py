@@ -35,27 +35,29 @@ class Backend(Protocol):
         """Tasks, newest first."""
         ...
 
-    def task(self, task_id: str) -> TaskView:
-        """One task. Raises `NotFoundError`."""
+    def task(self, task_id: str, *, attempt: int | None = None) -> TaskView:
+        """One task, or as one of its attempts left it. Raises `NotFoundError`."""
         ...
 
     def events(self, task_id: str, *, after_seq: int = 0, follow: bool = False) -> Iterator[Event]:
         """Events by rising seq; with `follow` on until the task is final or waits."""
         ...
 
-    def diff(self, task_id: str, *, step: str | None = None) -> Diff:
-        """What the task, or one step of it, changed."""
+    def diff(self, task_id: str, *, step: str | None = None, attempt: int | None = None) -> Diff:
+        """What the task, or one step of it, changed; `attempt` None: in its last attempt."""
         ...
 
-    def patch(self, task_id: str, *, step: str | None = None) -> Iterator[bytes]:
+    def patch(
+        self, task_id: str, *, step: str | None = None, attempt: int | None = None
+    ) -> Iterator[bytes]:
         """The change as a patch (`git diff --binary`), in chunks."""
         ...
 
-    def bundle(self, task_id: str) -> Iterator[bytes]:
+    def bundle(self, task_id: str, *, attempt: int | None = None) -> Iterator[bytes]:
         """A git bundle with the final commit, from the base on, in chunks."""
         ...
 
-    def mark_applied(self, task_id: str, how: str) -> None:
+    def mark_applied(self, task_id: str, how: str, *, attempt: int | None = None) -> None:
         """Records that the work reached its repository, so that `gc` may remove it."""
         ...
 

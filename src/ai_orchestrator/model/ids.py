@@ -87,6 +87,19 @@ def final_ref(task_id: str, task_attempt: int) -> str:
     return f"{REF_PREFIX}/{task_id}/a{task_attempt}/final"
 
 
+def applied_ref(task_id: str, task_attempt: int) -> str:
+    """The ref that says which commit of a task attempt reached its repository.
+
+    No step has an underscore in its name, so neither this nor the next one meets a step's ref.
+    """
+    return f"{REF_PREFIX}/{task_id}/a{task_attempt}/_applied"
+
+
+def verified_ref(task_id: str, task_attempt: int) -> str:
+    """The ref that keeps which tree was verified, of a task attempt that is not the last one."""
+    return f"{REF_PREFIX}/{task_id}/a{task_attempt}/_verified"
+
+
 def branch_name(task_id: str, title: str) -> str:
     """The branch that people see: `ai/<short>-<slug of the title>`, safe as a ref."""
     slug = re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")[:40].strip("-")

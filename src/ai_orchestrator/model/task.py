@@ -115,6 +115,14 @@ class TaskSummary(msgspec.Struct, frozen=True):
     project: str = "default"
 
 
+class AttemptWork(msgspec.Struct, frozen=True):
+    """Commits of a task attempt that `apply --attempt` can bring."""
+
+    attempt: int
+    is_verified: bool
+    is_applied: bool
+
+
 class TaskView(msgspec.Struct, frozen=True):
     """A task with its steps and its ledger."""
 
@@ -130,6 +138,9 @@ class TaskView(msgspec.Struct, frozen=True):
     notes: tuple[str, ...] = ()
     last_seq: int = 0
     is_applied: bool = False
+    kept_work: tuple[AttemptWork, ...] = ()
+    """Work of task attempts that `final_commit` does not show: of earlier ones, and of a last one
+    that was broken off."""
 
 
 class FileChange(msgspec.Struct, frozen=True):

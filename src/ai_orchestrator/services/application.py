@@ -14,6 +14,7 @@ from ai_orchestrator.base.process import DirectSpawner
 from ai_orchestrator.model.backend import Backend
 from ai_orchestrator.model.ids import final_ref
 from ai_orchestrator.model.task import TaskView
+from ai_orchestrator.services.attempts import attempts_named
 from ai_orchestrator.workspace import apply as writing
 from ai_orchestrator.workspace.git_client import GitClient
 from ai_orchestrator.workspace.new_repository import create
@@ -42,10 +43,12 @@ class Application:
     mode: ApplyMode
     variables: Mapping[str, str]
     """The user's environment: a merge of theirs uses their identity."""
+    attempt: int | None = None
+    """The task attempt whose work is meant; None: the last one."""
 
     async def apply(self) -> Applied:
         """Applies, and tells the server. Raises `ConflictError`, changing nothing, if it cannot."""
-        view = await asyncio.to_thread(self.backend.task, self.task_id)
+        view = await asyncio.to_thread(self.backend.task, self.task_id, attempt=self.attempt)
         target = self._target(view)
         with tempfile.TemporaryDirectory(prefix="ai-orchestrator-apply-") as directory:
             result = await self._fetch(view, Path(directory) / "task.bundle")
@@ -55,7 +58,9 @@ class Application:
                 user_environment=dict(self.variables),
             )
             done = await self._write(git, target, result)
-        await asyncio.to_thread(self.backend.mark_applied, view.summary.id, done.how)
+        await asyncio.to_thread(
+            self.backend.mark_applied, view.summary.id, done.how, attempt=self.attempt
+        )
         return Applied(
             repository=str(target),
             commit=done.commit,
@@ -86,7 +91,7 @@ class Application:
         if view.final_commit is None or view.base_commit is None:
             raise ConflictError(
                 f"task {view.summary.id}: has no work to apply ({view.summary.state}).",
-                hint="`tasks show` says why.",
+                hint=attempts_named(view) or "`tasks show` says why.",
             )
         await asyncio.to_thread(self._save, view.summary.id, bundle)
         return writing.Result(
@@ -101,5 +106,5 @@ class Application:
 
     def _save(self, task_id: str, bundle: Path) -> None:
         with bundle.open("wb") as file:
-            for chunk in self.backend.bundle(task_id):
+            for chunk in self.backend.bundle(task_id, attempt=self.attempt):
                 file.write(chunk)

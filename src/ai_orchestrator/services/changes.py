@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from ai_orchestrator.base.errors import NotFoundError
-from ai_orchestrator.model.ids import StepKey, final_ref
+from ai_orchestrator.model.ids import StepKey, applied_ref, final_ref, verified_ref
 from ai_orchestrator.model.step_names import step_name, step_names
 from ai_orchestrator.model.task import Diff, RepositorySource, StepView, TaskView
+from ai_orchestrator.services.attempts import attempts_named
 from ai_orchestrator.services.steps import asked_steps
 from ai_orchestrator.workspace.task_tree import GitTaskTree
 from ai_orchestrator.workspace.trees import GitTrees
@@ -43,19 +44,41 @@ class TaskChanges:
         return _chunks(content)
 
     async def bundle(self, view: TaskView) -> AsyncIterator[bytes]:
-        """A git bundle of the final commit, from what the source has on."""
+        """A git bundle of the final commit, from what the source has on.
+
+        An attempt that was broken off gets its final ref here: somebody takes its work as an end.
+        """
         if view.final_commit is None:
             raise NotFoundError(
                 f"task {view.summary.id}: has no final commit ({view.summary.state}).",
-                hint="There is one once the task has ended and changed something.",
+                hint=attempts_named(view)
+                or "There is one once the task has ended and changed something.",
             )
         tree = await self._tree(view)
         ref = final_ref(view.summary.id, view.summary.task_attempt)
+        if await tree.find(ref) is None:
+            await tree.point(ref, view.final_commit)
         with tempfile.TemporaryDirectory(dir=tree.repository.parent) as directory:
             target = Path(directory) / "task.bundle"
             await tree.bundle(ref, target)
             content = await asyncio.to_thread(target.read_bytes)
         return _chunks(content)
+
+    async def note_applied(self, view: TaskView) -> None:
+        """The attempt's repository knows that its work was taken; one that is gone need not."""
+        tree = await self._tree_or_none(view)
+        if tree is not None and view.final_commit is not None:
+            ref = applied_ref(view.summary.id, view.summary.task_attempt)
+            await tree.point(ref, view.final_commit)
+
+    async def note_end(self, view: TaskView) -> None:
+        """The attempt's repository knows what the row is about to forget of it."""
+        if view.is_applied:
+            await self.note_applied(view)
+        tree = await self._tree_or_none(view)
+        if tree is not None and view.verified_tree is not None:
+            ref = verified_ref(view.summary.id, view.summary.task_attempt)
+            await tree.point(ref, view.verified_tree)
 
     async def logs(self, view: TaskView, step: str | None) -> AsyncIterator[bytes]:
         """The raw output of the agents, each under a line that names its execution."""
@@ -75,12 +98,18 @@ class TaskChanges:
         return _files(wanted)
 
     async def _tree(self, view: TaskView) -> GitTaskTree:
-        summary = view.summary
-        source = await self.source_of(summary.id)
-        tree = await self.trees.find(summary.id, summary.task_attempt, source)
+        tree = await self._tree_or_none(view)
         if tree is None:
-            raise NotFoundError(f"task {summary.id}: has no repository yet ({summary.state}).")
+            summary = view.summary
+            raise NotFoundError(
+                f"task {summary.id}: has no repository yet ({summary.state}).",
+                hint=attempts_named(view),
+            )
         return tree
+
+    async def _tree_or_none(self, view: TaskView) -> GitTaskTree | None:
+        source = await self.source_of(view.summary.id)
+        return await self.trees.find(view.summary.id, view.summary.task_attempt, source)
 
 
 def log_directory(logs: Path, task_id: str, task_attempt: int) -> Path:
@@ -104,7 +133,7 @@ async def _between(tree: GitTaskTree, view: TaskView, step: str | None) -> tuple
         known = ", ".join(step_names(one for one in view.steps if one.commit))
         raise NotFoundError(
             f"task {view.summary.id}: no change{_of(step)}{_yet(view)}.",
-            hint=f"Steps with a commit: {known}." if known else "",
+            hint=f"Steps with a commit: {known}." if known else attempts_named(view),
         )
     if step is None:
         return view.base_commit, last

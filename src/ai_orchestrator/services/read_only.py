@@ -29,6 +29,7 @@ from ai_orchestrator.model.task import (
     TaskSummary,
     TaskView,
 )
+from ai_orchestrator.services import attempts
 from ai_orchestrator.services.changes import TaskChanges
 from ai_orchestrator.store.database import Database
 from ai_orchestrator.store.engine import open_read_only
@@ -79,9 +80,12 @@ class ReadOnlyBackend:
         """Tasks, newest first."""
         return self._read(lambda connection: list_tasks(connection, limit=limit))
 
-    def task(self, task_id: str) -> TaskView:
+    def task(self, task_id: str, *, attempt: int | None = None) -> TaskView:
         """One task. Raises `NotFoundError`."""
-        return self._read(lambda c: task_view(c, resolve_task_id(c, task_id)))
+        view = self._read(lambda c: task_view(c, resolve_task_id(c, task_id), attempt))
+        works = attempts.read(self._trees.layout, view.summary.id)
+        view = attempts.with_kept_work(view, works)
+        return view if attempt is None else attempts.as_of(view, works, attempt)
 
     def events(self, task_id: str, *, after_seq: int = 0, follow: bool = False) -> Iterator[Event]:
         """The events so far; nothing can be followed."""
@@ -92,21 +96,23 @@ class ReadOnlyBackend:
             yield from batch
             after_seq = batch[-1].seq
 
-    def diff(self, task_id: str, *, step: str | None = None) -> Diff:
+    def diff(self, task_id: str, *, step: str | None = None, attempt: int | None = None) -> Diff:
         """What the task, or one step of it, changed."""
-        return asyncio.run(self._changes.diff(self.task(task_id), step))
+        return asyncio.run(self._changes.diff(self.task(task_id, attempt=attempt), step))
 
-    def patch(self, task_id: str, *, step: str | None = None) -> Iterator[bytes]:
+    def patch(
+        self, task_id: str, *, step: str | None = None, attempt: int | None = None
+    ) -> Iterator[bytes]:
         """The change as a patch, in chunks."""
-        return _stepwise(self._changes.patch(self.task(task_id), step))
+        return _stepwise(self._changes.patch(self.task(task_id, attempt=attempt), step))
 
     def logs(self, task_id: str, *, step: str | None = None) -> Iterator[bytes]:
         """The raw output of the agents, in chunks."""
         return _stepwise(self._changes.logs(self.task(task_id), step))
 
-    def bundle(self, task_id: str) -> Iterator[bytes]:
+    def bundle(self, task_id: str, *, attempt: int | None = None) -> Iterator[bytes]:
         """Refused: it is for `apply`, which has to tell the runner."""
-        del task_id
+        del task_id, attempt
         self._refuse()
 
     def submit(self, request: TaskRequest) -> TaskView:
@@ -114,9 +120,9 @@ class ReadOnlyBackend:
         del request
         self._refuse()
 
-    def mark_applied(self, task_id: str, how: str) -> None:
+    def mark_applied(self, task_id: str, how: str, *, attempt: int | None = None) -> None:
         """Refused."""
-        del task_id, how
+        del task_id, how, attempt
         self._refuse()
 
     def cancel(self, task_id: str) -> TaskView:

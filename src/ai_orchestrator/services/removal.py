@@ -59,7 +59,10 @@ class TaskRemoval:
         known = await self.database.read_async(known_tasks)
         knowledge = {
             one.task_id: Knowledge(
-                is_final=one.is_final, has_changes=one.has_changes, is_applied=one.is_applied
+                is_final=one.is_final,
+                has_changes=one.has_changes,
+                is_applied=one.is_applied,
+                task_attempt=one.task_attempt,
             )
             for one in known
         }

@@ -14,6 +14,7 @@ from ai_orchestrator.model.events import Event
 from ai_orchestrator.model.ids import workflow_id
 from ai_orchestrator.model.states import TaskState
 from ai_orchestrator.model.task import Diff, GarbageReport, TaskRequest, TaskSummary, TaskView
+from ai_orchestrator.services import attempts
 from ai_orchestrator.services.acceptance import Acceptance
 from ai_orchestrator.services.changes import TaskChanges
 from ai_orchestrator.store.database import Database
@@ -96,12 +97,17 @@ class TaskService:
         """Tasks, newest first."""
         return await self.database.read_async(lambda c: list_tasks(c, limit=limit))
 
-    async def view(self, text: str) -> TaskView:
-        """One task with its steps and findings."""
-        return await self._view(await self.resolve(text))
+    async def view(self, text: str, attempt: int | None = None) -> TaskView:
+        """One task with its steps and findings; with `attempt`, as that one left it."""
+        return await self._view(await self.resolve(text), attempt)
 
-    async def _view(self, task_id: str) -> TaskView:
-        return await self.database.read_async(lambda c: task_view(c, task_id))
+    async def _view(self, task_id: str, attempt: int | None = None) -> TaskView:
+        view = await self.database.read_async(lambda c: task_view(c, task_id, attempt))
+        if not attempts.may_have_more(view) and attempt in (None, view.summary.task_attempt):
+            return view
+        works = await asyncio.to_thread(attempts.read, self.changes.trees.layout, task_id)
+        view = attempts.with_kept_work(view, works)
+        return view if attempt is None else attempts.as_of(view, works, attempt)
 
     async def events(
         self, task_id: str, after_seq: int, *, follow: bool
@@ -129,26 +135,31 @@ class TaskService:
                 if not await subscription.wait(HEARTBEAT_S):
                     yield []
 
-    async def diff(self, text: str, step: str | None) -> Diff:
+    async def diff(self, text: str, step: str | None, attempt: int | None = None) -> Diff:
         """Changed files and stat of the task, or of the last execution of one step."""
-        return await self.changes.diff(await self.view(text), step)
+        return await self.changes.diff(await self.view(text, attempt), step)
 
-    async def patch(self, text: str, step: str | None) -> AsyncIterator[bytes]:
+    async def patch(
+        self, text: str, step: str | None, attempt: int | None = None
+    ) -> AsyncIterator[bytes]:
         """The change as a patch, in chunks."""
-        return await self.changes.patch(await self.view(text), step)
+        return await self.changes.patch(await self.view(text, attempt), step)
 
-    async def bundle(self, text: str) -> AsyncIterator[bytes]:
+    async def bundle(self, text: str, attempt: int | None = None) -> AsyncIterator[bytes]:
         """A git bundle that holds the final commit, in chunks."""
-        return await self.changes.bundle(await self.view(text))
+        return await self.changes.bundle(await self.view(text, attempt))
 
     async def logs(self, text: str, step: str | None) -> AsyncIterator[bytes]:
         """The raw output of the agents, in the order of the steps."""
         return await self.changes.logs(await self.view(text), step)
 
-    async def mark_applied(self, text: str, how: str) -> None:
-        """Records that the work reached its repository."""
-        task_id = await self.resolve(text)
-        await self.database.write_async(lambda c: mark_applied(c, self.log, task_id, how))
+    async def mark_applied(self, text: str, how: str, attempt: int | None = None) -> None:
+        """Records that the work reached its repository; of the last attempt, if none is named."""
+        view = await self.view(text, attempt)
+        task_id = view.summary.id
+        await self.changes.note_applied(view)
+        if attempt is None or attempt == (await self._view(task_id)).summary.task_attempt:
+            await self.database.write_async(lambda c: mark_applied(c, self.log, task_id, how))
 
     async def cancel(self, text: str) -> TaskView:
         """Cancels a task; one that is final stays as it is."""
@@ -164,7 +175,10 @@ class TaskService:
 
     async def retry(self, text: str, credentials: Mapping[str, str]) -> TaskView:
         """Runs a final task again, from its base, as its next task attempt."""
-        task_id = await self.resolve(text)
+        view = await self.view(text)
+        task_id = view.summary.id
+        if view.summary.state.is_final:
+            await self.changes.note_end(view)
         release = self.acceptance.release
 
         def write(connection: sa.Connection) -> None:
@@ -187,13 +201,23 @@ class TaskService:
                 f"task {text}: is {view.summary.state}, so it cannot be deleted.",
                 hint="Cancel it first.",
             )
-        if view.final_commit is not None and not view.is_applied and not force:
+        lost = "" if force else _lost_by_deleting(text, view)
+        if lost:
             raise ConflictError(
                 f"task {text}: its work was not applied yet and would be lost.",
-                hint=f"`tasks apply {text}` brings it into the repository; --force deletes it.",
+                hint=f"`{lost}` brings it into the repository; --force deletes it.",
             )
         await self.removal.delete(view.summary.id, view)
 
     async def collect_garbage(self, *, dry_run: bool, force: bool) -> GarbageReport:
         """Removes what is no longer needed; work not yet applied only with `force`."""
         return await self.removal.collect(dry_run=dry_run, force=force)
+
+
+def _lost_by_deleting(text: str, view: TaskView) -> str:
+    """The command that saves the work which would be lost; empty where none would."""
+    if view.final_commit is not None and not view.is_applied:
+        return f"tasks apply {text}"
+    return "".join(
+        f"tasks apply {text} --attempt {one.attempt}" for one in attempts.unapplied(view)[:1]
+    )

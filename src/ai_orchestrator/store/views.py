@@ -120,16 +120,20 @@ def task_state(connection: sa.Connection, task_id: str) -> TaskState:
     return state
 
 
-def task_view(connection: sa.Connection, task_id: str) -> TaskView:
-    """A task with steps and ledger of its current attempt. Raises `NotFoundError`."""
+def task_view(connection: sa.Connection, task_id: str, task_attempt: int | None = None) -> TaskView:
+    """A task with steps and ledger of an attempt, by default the current one.
+
+    Raises `NotFoundError`.
+    """
     table = tables_of(connection).tasks
     left_out = {"spec", "context", "source"}  # large, and not shown
     row = _one(connection, task_id, [column for column in table.c if column.name not in left_out])
+    attempt = row.task_attempt if task_attempt is None else task_attempt
     return TaskView(
         summary=_summary(row),
         task=row.task,
-        steps=_steps(connection, task_id, row.task_attempt),
-        findings=ledger(connection, task_id, row.task_attempt),
+        steps=_steps(connection, task_id, attempt),
+        findings=ledger(connection, task_id, attempt),
         base_commit=row.base_commit,
         final_commit=row.final_commit,
         verified_tree=row.verified_tree,
@@ -235,13 +239,20 @@ class KnownTask:
     has_changes: bool
     """Its current attempt ended with a commit of its own."""
     is_applied: bool
+    task_attempt: int
 
 
 def known_tasks(connection: sa.Connection) -> list[KnownTask]:
     """Every task, as garbage collection sees it."""
     table = tables_of(connection).tasks
     rows = connection.execute(
-        sa.select(table.c.id, table.c.state, table.c.final_commit, table.c.applied_at)
+        sa.select(
+            table.c.id,
+            table.c.state,
+            table.c.final_commit,
+            table.c.applied_at,
+            table.c.task_attempt,
+        )
     )
     return [
         KnownTask(
@@ -249,6 +260,7 @@ def known_tasks(connection: sa.Connection) -> list[KnownTask]:
             is_final=TaskState(row.state).is_final,
             has_changes=row.final_commit is not None,
             is_applied=row.applied_at is not None,
+            task_attempt=row.task_attempt,
         )
         for row in rows
     ]

@@ -219,7 +219,13 @@ class LocalServices:
         return asyncio.run(plan(request, self._login_places(data_dir)))
 
     def apply_task(
-        self, backend: Backend, task_id: str, *, repository: Path | None, mode: ApplyMode
+        self,
+        backend: Backend,
+        task_id: str,
+        *,
+        repository: Path | None,
+        mode: ApplyMode,
+        attempt: int | None = None,
     ) -> Applied:
         """Brings a task's final commit into a repository and marks the task as applied."""
         import asyncio
@@ -227,7 +233,9 @@ class LocalServices:
         from ai_orchestrator.services.application import Application
 
         return asyncio.run(
-            Application(backend, task_id, repository, mode, self.environment.variables).apply()
+            Application(
+                backend, task_id, repository, mode, self.environment.variables, attempt
+            ).apply()
         )
 
     def task_repository(self, backend: Backend, task_id: str) -> Path | None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from ai_orchestrator.model.task import GarbageReport
 from ai_orchestrator.workspace.layout import DataLayout
 from ai_orchestrator.workspace.port_range import PortClaims
+from ai_orchestrator.workspace.recorded_work import recorded_work
 from ai_orchestrator.workspace.removal import Trash, directory_bytes
 from ai_orchestrator.workspace.setup_entries import SETUP_LIMIT_BYTES, StoredSetup, unwanted
 from ai_orchestrator.workspace.setup_store import discard_setups, remove_broken, stored_setups
@@ -34,6 +35,8 @@ class Knowledge:
     has_changes: bool
     """Its final commit differs from its base."""
     is_applied: bool
+    task_attempt: int = 1
+    """The last one, which the values before are about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,8 @@ class TaskFound:
     total_bytes: int
     trees_bytes: int
     """The part of it that is checkouts: all of a finished task's work is in its commits."""
+    unapplied: tuple[int, ...] = ()
+    """Task attempts whose work has not reached its repository, as far as refs tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +112,7 @@ def plan(
     kept = {
         task.task_id: reason
         for task in survey.tasks
-        if (reason := _reason_to_keep(known.get(task.task_id), force=force))
+        if (reason := _reason_to_keep(task, known.get(task.task_id), force=force))
     }
     return Plan(
         tasks=tuple(task for task in survey.tasks if task.task_id not in kept),
@@ -121,15 +126,25 @@ def plan(
     )
 
 
-def _reason_to_keep(known: Knowledge | None, *, force: bool) -> str:
+def _reason_to_keep(task: TaskFound, known: Knowledge | None, *, force: bool) -> str:
     """One sentence, or nothing when the task may go."""
     if known is None:
         return "" if force else "is not in the database; its work may be wanted."
     if not known.is_final:
         return "is not finished."
-    if known.has_changes and not known.is_applied and not force:
+    if force:
+        return ""
+    if known.has_changes and not known.is_applied:
         return "has changes that were not applied."
+    others = [number for number in task.unapplied if not _is_told_of(known, number)]
+    if others:
+        return f"has work of attempt {', '.join(map(str, others))} that was not applied."
     return ""
+
+
+def _is_told_of(known: Knowledge, attempt: int) -> bool:
+    """The row itself says what became of the attempt's work."""
+    return attempt == known.task_attempt and (known.has_changes or known.is_applied)
 
 
 def _has_idle_trees(
@@ -177,7 +192,9 @@ def survey(layout: DataLayout, now_s: float) -> Survey:
 def _task_found(layout: DataLayout, path: Path) -> TaskFound:
     trees = sum(directory_bytes(tree) for tree in _trees(path))
     total = directory_bytes(path) + directory_bytes(layout.conversations / path.name)
-    return TaskFound(path.name, total, trees)
+    works = recorded_work(path / "repo.git", path.name)
+    unapplied = tuple(work.attempt for work in works if not work.is_applied)
+    return TaskFound(path.name, total, trees, unapplied)
 
 
 def _trees(task: Path) -> list[Path]:

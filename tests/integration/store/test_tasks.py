@@ -288,9 +288,15 @@ async def test_garbage_collection_is_told_what_it_must_keep(store: Any) -> None:
     store.database.write(lambda c: mark_applied(c, store.log, applied, "patch"))
     known = {task.task_id: task for task in store.database.read(known_tasks)}
     assert known == {
-        running: KnownTask(running, is_final=False, has_changes=False, is_applied=False),
-        changed: KnownTask(changed, is_final=True, has_changes=True, is_applied=False),
-        applied: KnownTask(applied, is_final=True, has_changes=True, is_applied=True),
+        running: KnownTask(
+            running, is_final=False, has_changes=False, is_applied=False, task_attempt=1
+        ),
+        changed: KnownTask(
+            changed, is_final=True, has_changes=True, is_applied=False, task_attempt=1
+        ),
+        applied: KnownTask(
+            applied, is_final=True, has_changes=True, is_applied=True, task_attempt=1
+        ),
     }
 
 

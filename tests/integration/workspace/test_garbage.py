@@ -48,6 +48,28 @@ async def test_work_that_was_not_applied_stays_but_its_checkouts_go(opened: Open
     assert (tree.work / "a.txt").exists()
 
 
+async def test_work_of_an_attempt_that_is_not_the_last_one_stays(opened: Opened) -> None:
+    """The row knows nothing of it any more; its refs do."""
+    await worked(opened)
+    layout = opened.trees.layout
+    retried = Knowledge(is_final=True, has_changes=False, is_applied=False, task_attempt=2)
+    found = survey(layout, time.time())
+    made = plan(found, {TASK: retried}, force=False)
+    assert made.kept == {TASK: "has work of attempt 1 that was not applied."}
+    assert plan(found, {TASK: retried}, force=True).kept == {}
+
+
+async def test_committed_steps_of_an_attempt_that_was_broken_off_stay(opened: Opened) -> None:
+    """What was in mid-step is no work yet."""
+    write(opened.tree.work, {"a.txt": "half\n"})
+    await opened.tree.commit(f"{REF}-interrupted", opened.base, "m")
+    layout = opened.trees.layout
+    broken_off = Knowledge(is_final=True, has_changes=False, is_applied=False)
+    assert plan(survey(layout, time.time()), {TASK: broken_off}, force=False).kept == {}
+    await worked(opened)
+    assert TASK in plan(survey(layout, time.time()), {TASK: broken_off}, force=False).kept
+
+
 async def test_a_dry_run_says_the_same_and_does_nothing(opened: Opened) -> None:
     """What would be removed, in the same words."""
     await worked(opened)

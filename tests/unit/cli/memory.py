@@ -259,7 +259,8 @@ class MemoryBackend:
         self._answer(f"tasks {limit}")
         return [self.view.summary] if limit else []
 
-    def task(self, task_id: str) -> TaskView:
+    def task(self, task_id: str, *, attempt: int | None = None) -> TaskView:
+        del attempt
         self._answer(f"task {task_id}")
         if task_id not in (TASK, SHORT):
             raise NotFoundError(f"no task {task_id!r}.", hint="See: ai-orchestrator tasks")
@@ -277,18 +278,20 @@ class MemoryBackend:
                 yield item
         self.view = current.view
 
-    def diff(self, task_id: str, *, step: str | None = None) -> Diff:
-        self._answer(f"diff {step}")
+    def diff(self, task_id: str, *, step: str | None = None, attempt: int | None = None) -> Diff:
+        self._answer(f"diff {step}" if attempt is None else f"diff {step} of {attempt}")
         return self.changes
 
-    def patch(self, task_id: str, *, step: str | None = None) -> Iterator[bytes]:
-        self._answer(f"patch {step}")
+    def patch(
+        self, task_id: str, *, step: str | None = None, attempt: int | None = None
+    ) -> Iterator[bytes]:
+        self._answer(f"patch {step}" if attempt is None else f"patch {step} of {attempt}")
         yield from self.patch_chunks
 
-    def bundle(self, task_id: str) -> Iterator[bytes]:
+    def bundle(self, task_id: str, *, attempt: int | None = None) -> Iterator[bytes]:
         raise NotImplementedError
 
-    def mark_applied(self, task_id: str, how: str) -> None:
+    def mark_applied(self, task_id: str, how: str, *, attempt: int | None = None) -> None:
         raise NotImplementedError
 
     def logs(self, task_id: str, *, step: str | None = None) -> Iterator[bytes]:
@@ -536,8 +539,15 @@ class MemoryServices:
         yield from self.checks
 
     def apply_task(
-        self, backend: Backend, task_id: str, *, repository: Path | None, mode: ApplyMode
+        self,
+        backend: Backend,
+        task_id: str,
+        *,
+        repository: Path | None,
+        mode: ApplyMode,
+        attempt: int | None = None,
     ) -> Delivered:
+        del attempt
         if self.apply_problem is not None:
             raise self.apply_problem
         self.applied = (task_id, repository, mode)

@@ -251,7 +251,7 @@ def test_a_broken_stream_leaves_the_old_patch(
     target = tmp_path / "fix.patch"
     target.write_text("old")
 
-    def broken(task_id: str, *, step: str | None = None) -> object:
+    def broken(task_id: str, *, attempt: int | None = None) -> object:
         yield b"new"
         raise EnvironmentProblemError("gone.")
 

@@ -20,9 +20,11 @@ BINARY = "application/octet-stream"
 
 
 class Applied(msgspec.Struct, frozen=True):
-    """How the work reached its repository: branch, merge or patch."""
+    """How the work reached its repository: branch, merge or new-repository."""
 
     how: str
+    attempt: int | None = None
+    """The task attempt whose work it is; None: the last one."""
 
 
 class Retry(msgspec.Struct, frozen=True):
@@ -49,9 +51,9 @@ class TaskController(Controller):
         return await tasks.summaries(limit)
 
     @get("/{task_id:str}")
-    async def show(self, task_id: str, tasks: TaskService) -> TaskView:
-        """One task with its steps and findings."""
-        return await tasks.view(task_id)
+    async def show(self, task_id: str, tasks: TaskService, attempt: int | None = None) -> TaskView:
+        """One task with its steps and findings, or as one of its attempts left it."""
+        return await tasks.view(task_id, attempt)
 
     @get("/{task_id:str}/events")
     async def events(
@@ -66,19 +68,31 @@ class TaskController(Controller):
         return Stream(_event_lines(tasks, whole_id, after, follow=follow), media_type=NDJSON)
 
     @get("/{task_id:str}/diff")
-    async def diff(self, task_id: str, tasks: TaskService, step: str | None = None) -> Diff:
+    async def diff(
+        self,
+        task_id: str,
+        tasks: TaskService,
+        step: str | None = None,
+        attempt: int | None = None,
+    ) -> Diff:
         """Changed files and stat of the task or of one step."""
-        return await tasks.diff(task_id, step)
+        return await tasks.diff(task_id, step, attempt)
 
     @get("/{task_id:str}/patch")
-    async def patch(self, task_id: str, tasks: TaskService, step: str | None = None) -> Stream:
+    async def patch(
+        self,
+        task_id: str,
+        tasks: TaskService,
+        step: str | None = None,
+        attempt: int | None = None,
+    ) -> Stream:
         """The change as a patch."""
-        return Stream(await tasks.patch(task_id, step), media_type=BINARY)
+        return Stream(await tasks.patch(task_id, step, attempt), media_type=BINARY)
 
     @get("/{task_id:str}/bundle")
-    async def bundle(self, task_id: str, tasks: TaskService) -> Stream:
+    async def bundle(self, task_id: str, tasks: TaskService, attempt: int | None = None) -> Stream:
         """A git bundle that holds the final commit."""
-        return Stream(await tasks.bundle(task_id), media_type=BINARY)
+        return Stream(await tasks.bundle(task_id, attempt), media_type=BINARY)
 
     @get("/{task_id:str}/logs")
     async def logs(self, task_id: str, tasks: TaskService, step: str | None = None) -> Stream:
@@ -88,7 +102,7 @@ class TaskController(Controller):
     @post("/{task_id:str}/applied", status_code=204)
     async def applied(self, task_id: str, data: Applied, tasks: TaskService) -> None:
         """Records that the work reached its repository."""
-        await tasks.mark_applied(task_id, data.how)
+        await tasks.mark_applied(task_id, data.how, data.attempt)
 
     @post("/{task_id:str}/cancel", status_code=202)
     async def cancel(self, task_id: str, tasks: TaskService) -> TaskView:
