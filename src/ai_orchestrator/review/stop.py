@@ -184,7 +184,7 @@ def _used_up(settings: StopSettings, rounds: Sequence[Round]) -> Stop | None:
     last = rounds[-1]
     if last.iteration < settings.max_iterations:
         return None
-    if settings.success is SuccessRule.REVIEW_DELIVERED:
+    if _was_never_reviewed(settings, last):
         code = OutcomeCode.AGENT_FAILED
     elif last.verification == "red":
         code = OutcomeCode.VERIFIER_FAILED
@@ -195,6 +195,12 @@ def _used_up(settings: StopSettings, rounds: Sequence[Round]) -> Stop | None:
         is_success=False,
         reason=f"Stopped after {rounds_done(settings, last)}: {shortfall(settings, last)}.",
     )
+
+
+def _was_never_reviewed(settings: StopSettings, last: Round) -> bool:
+    if settings.success is SuccessRule.REVIEW_DELIVERED:
+        return True  # a delivered one would have been a success
+    return settings.success is SuccessRule.APPROVED_VERIFIED and last.approval is None
 
 
 _CAUSES: tuple[Callable[[StopSettings, Sequence[Round]], Stop | None], ...] = (

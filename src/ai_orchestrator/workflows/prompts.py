@@ -15,6 +15,7 @@ from pathlib import Path
 
 from ai_orchestrator.base.errors import BadInputError, NotFoundError
 from ai_orchestrator.model.review import FindingState, LedgerEntry
+from ai_orchestrator.review.ledger import OWN_SOURCE
 
 DIFF_LIMIT_CHARS = 200_000
 """A guess: some 50,000 tokens. A longer diff is cut; the agent can read the files."""
@@ -162,6 +163,8 @@ def _finding(entry: LedgerEntry) -> str:
         f"id {entry.fingerprint} [{finding.severity}, {entry.state}] {place}",
         f"  claim: {_one_line(finding.claim)}",
     ]
+    if entry.source == OWN_SOURCE:
+        lines.append("  found by the orchestrator: it can be mended, not rejected")
     if finding.evidence:
         lines.append(f"  evidence: {_one_line(finding.evidence)}")
     if entry.state is FindingState.REJECTED:

@@ -93,7 +93,7 @@ def test_one_round_of_three_under_each_rule(
     ("rule", "last", "expected"),
     [
         (APPROVED, round_(approval=False), "not_converged"),
-        (APPROVED, round_(approval=None), "not_converged"),
+        (APPROVED, round_(approval=None), "agent_failed"),
         (APPROVED, round_(approval=False, open_findings=(entry("a"),)), "not_converged"),
         (APPROVED, round_(verification="none", approval=False), "not_converged"),
         (APPROVED, round_(verification="red"), "verifier_failed"),
