@@ -22,6 +22,9 @@ from ai_orchestrator.workspace.setup_entries import SETUP_LIMIT_BYTES
 
 IDLE_S = 600.0
 _GIB = 1 << 30
+_MOST = 1e9
+"""Of seconds and of GiB; a guess, above whatever anybody means."""
+_MOST_TASKS = 1000
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 log = logging.getLogger("ai_orchestrator.runner")
 
@@ -89,11 +92,25 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="ai-orchestrator-runner", description=__doc__)
     parser.add_argument("--data-dir", type=Path, required=True)
     parser.add_argument("--socket", type=Path, required=True)
-    parser.add_argument("--idle-s", type=float, default=IDLE_S)
-    parser.add_argument("--drain-s", type=float, default=DRAIN_S)
-    parser.add_argument("--max-tasks", type=int, default=4)
-    parser.add_argument("--setup-limit-gib", type=float, default=SETUP_LIMIT_BYTES / _GIB)
+    parser.add_argument("--idle-s", type=_amount, default=IDLE_S)
+    parser.add_argument("--drain-s", type=_amount, default=DRAIN_S)
+    parser.add_argument("--max-tasks", type=_count, default=4)
+    parser.add_argument("--setup-limit-gib", type=_amount, default=SETUP_LIMIT_BYTES / _GIB)
     return parser.parse_args(arguments)
+
+
+def _amount(text: str) -> float:
+    number = float(text)
+    if not 0 <= number <= _MOST:
+        raise argparse.ArgumentTypeError(f"{text} is not between 0 and {_MOST:,.0f}")
+    return number
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if not 1 <= number <= _MOST_TASKS:
+        raise argparse.ArgumentTypeError(f"{text} is not between 1 and {_MOST_TASKS}")
+    return number
 
 
 if __name__ == "__main__":

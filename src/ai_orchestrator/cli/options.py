@@ -25,6 +25,24 @@ def comma_separated(listed: str | None) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
+class Money(click.FloatRange):
+    """An amount of dollars, more than nothing and at most what a file may say."""
+
+    name = "money"
+
+    def __init__(self) -> None:
+        super().__init__(0, 1_000_000, min_open=True)
+
+    def convert(
+        self, value: float, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """The number. No comparison holds for what is none, so the range does not refuse it."""
+        number = float(super().convert(value, param, ctx))
+        if number != number:  # noqa: PLR0124  # as math.isnan, which costs an import
+            self.fail(f"{number} is not in the range {self._describe_range()}.", param, ctx)
+        return number
+
+
 def checked_task(ctx: click.Context, param: click.Parameter, text: str) -> str:
     """The name of a task, checked before anybody is asked. Raises `BadInputError`."""
     from ai_orchestrator.model.ids import may_name_task

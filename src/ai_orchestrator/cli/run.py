@@ -23,6 +23,7 @@ from ai_orchestrator.cli.interrupts import Interrupts
 from ai_orchestrator.cli.options import (
     SANDBOX_MODES,
     SEVERITIES,
+    Money,
     comma_separated,
     config_option,
     json_option,
@@ -81,7 +82,11 @@ class RunFlags(TypedDict):
 )
 @config_option
 @click.option(
-    "-m", "--max-iterations", metavar="N", type=click.IntRange(1), help="Rounds of a loop, at most."
+    "-m",
+    "--max-iterations",
+    metavar="N",
+    type=click.IntRange(1, 100),
+    help="Rounds of a loop, at most.",
 )
 @click.option("-o", "--output", metavar="DIR", help="Make a new repository there with the result.")
 @click.option(
@@ -107,10 +112,13 @@ class RunFlags(TypedDict):
 @click.option(
     "--fail-on", type=click.Choice(SEVERITIES), help="Exit 1 for findings this severe or worse."
 )
+@click.option("--max-cost", type=Money(), metavar="USD", help="Stop at this cost.")
 @click.option(
-    "--max-cost", type=click.FloatRange(0, min_open=True), metavar="USD", help="Stop at this cost."
+    "--max-tokens",
+    type=click.IntRange(1, 10**12),
+    metavar="N",
+    help="Stop at so many tokens.",
 )
-@click.option("--max-tokens", type=click.IntRange(1), metavar="N", help="Stop at so many tokens.")
 @click.option("--dry-run", "is_dry_run", is_flag=True, help="Print the plan and start nothing.")
 @click.option("--detach", "is_detached", is_flag=True, help="Hand the task over and exit 0.")
 @no_wait_option

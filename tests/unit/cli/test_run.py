@@ -137,6 +137,11 @@ def test_task_is_read_from_a_file(world: World, tmp_path: Path) -> None:
         pytest.param(("t", "--detach", "--no-wait"), b"", "drop --no-wait", id="detach-no-wait"),
         pytest.param(("t", "--fail-on", "dire"), b"", "'dire' is not one of", id="severity"),
         pytest.param(("t", "--max-cost", "0"), b"", "0.0 is not in the range", id="no-money"),
+        pytest.param(("t", "--max-cost", "nan"), b"", "nan is not in the range", id="nan"),
+        pytest.param(("t", "--max-cost", "inf"), b"", "inf is not in the range", id="endless-cost"),
+        pytest.param(("t", "--max-cost", "-inf"), b"", "-inf is not in the range", id="minus-inf"),
+        pytest.param(("t", "-m", "1000"), b"", "1000 is not in the range", id="endless-rounds"),
+        pytest.param(("t", "--max-tokens", "9" * 20), b"", "is not in the range", id="tokens"),
         pytest.param(("t", "extra"), b"", "unexpected extra argument", id="unquoted-task"),
     ],
 )
