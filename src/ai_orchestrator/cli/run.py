@@ -126,7 +126,9 @@ class RunFlags(TypedDict):
     "--in-process", is_flag=True, help="Keep the runner in this command (containers, CI)."
 )
 @click.option(
-    "--idempotency-key", metavar="K", help="A repeat with the same key gives the same task."
+    "--idempotency-key",
+    metavar="K",
+    help="A repeat of the same task with this key gives the first one; another task is refused.",
 )
 @plain_option
 @json_option

@@ -120,7 +120,10 @@ def say_accepted(ctx: click.Context, view: TaskView, how: Watch) -> Watch:
 
     Programs get the id with every event, and the notes with the result.
     """
-    if not how.is_json:
+    if view.is_repeat:
+        short = short_id(view.summary.id)
+        tell(f"task {short} was accepted before under this key; nothing new was started.")
+    elif not how.is_json:
         told = f" accepted, workflow {clean_line(view.summary.workflow)}"
         show(ctx, line("task ", Span(short_id(view.summary.id), "strong"), told))
     for note in view.notes:

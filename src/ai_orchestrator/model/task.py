@@ -137,6 +137,8 @@ class TaskView(msgspec.Struct, frozen=True):
     branch: str = ""
     notes: tuple[str, ...] = ()
     last_seq: int = 0
+    is_repeat: bool = False
+    """In the answer to a submission: it was accepted before, under the same idempotency key."""
     is_applied: bool = False
     kept_work: tuple[AttemptWork, ...] = ()
     """Work of task attempts that `final_commit` does not show: of earlier ones, and of a last one

@@ -11,14 +11,16 @@ import sqlalchemy as sa
 
 from ai_orchestrator.base.beside import together
 from ai_orchestrator.base.clock import Clock
-from ai_orchestrator.base.errors import BadInputError
-from ai_orchestrator.model.ids import branch_name, new_task_id, workflow_id
+from ai_orchestrator.base.errors import BadInputError, ConflictError, shorten
+from ai_orchestrator.model.ids import branch_name, new_task_id, short_id, workflow_id
 from ai_orchestrator.model.task import RepositorySource, TaskRequest
 from ai_orchestrator.model.workflow import WorkflowSpec
 from ai_orchestrator.store.database import Database
 from ai_orchestrator.store.events import EventLog
 from ai_orchestrator.store.tables import TaskContext
 from ai_orchestrator.store.tasks import NewTask, insert_task, task_with_key
+from ai_orchestrator.store.texts import storable
+from ai_orchestrator.store.views import FrozenTask, frozen_task
 
 MAX_TASK_BYTES = 256 * 1024
 TITLE_CHARS = 80
@@ -55,6 +57,15 @@ class Start:
 
 
 @dataclass(frozen=True, slots=True)
+class Accepted:
+    """The task that a request has come to."""
+
+    task_id: str
+    is_repeat: bool = False
+    """It was accepted before, under the same idempotency key."""
+
+
+@dataclass(frozen=True, slots=True)
 class Acceptance:
     """Accepts tasks; every part of it is passed in."""
 
@@ -72,20 +83,25 @@ class Acceptance:
     encrypt: Callable[[str, Mapping[str, str]], bytes]
     """Task id and credentials -> what may be stored."""
 
-    async def accept(self, request: TaskRequest, principal: str) -> str:
-        """The id of the accepted task; with a known idempotency key that of the earlier one."""
+    async def accept(self, request: TaskRequest, principal: str) -> Accepted:
+        """The accepted task; with a known idempotency key the earlier one.
+
+        Raises `ConflictError` where that one was asked for something else.
+        """
         check_task_text(request.task)
         if request.idempotency_key is not None:
             earlier = await self._earlier(principal, request.idempotency_key)
             if earlier is not None:
-                return earlier
+                return await self._again(request, earlier)
         base, (spec, notes) = await together(
             self.resolve(request.repository), self._considered(request)
         )
         new = self._new_task(request, principal, spec, Start(base, notes))
         accepted = await self.database.write_async(lambda connection: self._write(connection, new))
+        if accepted != new.id:
+            return await self._again(request, accepted)
         self.queue.wake()
-        return accepted
+        return Accepted(accepted)
 
     async def _considered(self, request: TaskRequest) -> tuple[WorkflowSpec, tuple[str, ...]]:
         """The workflow, and what is to be said about it."""
@@ -96,6 +112,18 @@ class Acceptance:
         return await self.database.read_async(
             lambda connection: task_with_key(connection, "default", principal, key)
         )
+
+    async def _again(self, request: TaskRequest, task_id: str) -> Accepted:
+        """The task that has the key already. Raises `ConflictError` where it is another one."""
+        earlier = await self.database.read_async(lambda c: frozen_task(c, task_id))
+        what = _difference(request, earlier)
+        if what:
+            raise ConflictError(
+                f"task {short_id(task_id)}: was accepted under the idempotency key "
+                f"{shorten(request.idempotency_key or '')!r}, for {what}.",
+                hint="Give another task another key.",
+            )
+        return Accepted(task_id, is_repeat=True)
 
     def _write(self, connection: sa.Connection, new: NewTask) -> str:
         """Our row and the queued workflow, in one transaction."""
@@ -129,6 +157,20 @@ class Acceptance:
                 self.encrypt(task_id, request.credentials) if request.credentials else None
             ),
         )
+
+
+def _difference(request: TaskRequest, earlier: FrozenTask) -> str:
+    """What the earlier task was asked for instead, for people; empty where it is the same.
+
+    Configuration and agents may have changed since: whoever asks again does not mean them.
+    """
+    if storable(request.task) != earlier.task:
+        return "another text"
+    if request.repository != earlier.source:
+        return f"another start: {repository_name(earlier.source)}"
+    if request.workflow not in (None, earlier.workflow):
+        return f"another workflow: {earlier.workflow}"
+    return ""
 
 
 def check_task_text(task: str) -> None:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+import msgspec
 import sqlalchemy as sa
 
 from ai_orchestrator.base.errors import ConflictError
@@ -87,7 +88,9 @@ class TaskService:
 
     async def submit(self, request: TaskRequest, principal: str) -> TaskView:
         """Accepts a task; it is durable when this returns."""
-        return await self._view(await self.acceptance.accept(request, principal))
+        accepted = await self.acceptance.accept(request, principal)
+        view = await self._view(accepted.task_id)
+        return msgspec.structs.replace(view, is_repeat=accepted.is_repeat)
 
     async def resolve(self, text: str) -> str:
         """The whole id for an id or its unique end. Raises `NotFoundError`."""

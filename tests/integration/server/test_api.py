@@ -20,7 +20,13 @@ from ai_orchestrator.base.errors import OrchestratorError
 from ai_orchestrator.client.transport import UnixTransport
 from ai_orchestrator.model.events import Event
 from ai_orchestrator.model.states import OutcomeCode, TaskState
-from ai_orchestrator.model.task import Problem, RunOptions, TaskRequest, TaskView
+from ai_orchestrator.model.task import (
+    Problem,
+    RepositorySource,
+    RunOptions,
+    TaskRequest,
+    TaskView,
+)
 
 OFF = RunOptions(sandbox="off")
 UNKNOWN = "t-00000000000000000000000000"
@@ -254,11 +260,32 @@ def test_an_unknown_route_is_a_problem_too(site: Site, method: str, path: str, s
 def test_the_same_key_gives_the_same_task(site: Site) -> None:
     """Whoever does not know whether it was accepted asks again."""
     first = site.runner.backend.submit(order(site, idempotency_key="k1"))
-    again = site.runner.backend.submit(order(site, idempotency_key="k1", task="other words"))
+    again = site.runner.backend.submit(order(site, idempotency_key="k1"))
     assert again.summary.id == first.summary.id
-    assert again.task == first.task
+    assert (first.is_repeat, again.is_repeat) == (False, True)
     other = site.runner.backend.submit(order(site, idempotency_key="k2"))
     assert other.summary.id != first.summary.id
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"task": "other words"}, "another text"),
+        ({"workflow": "thorough"}, "another workflow: quick"),
+        ({"repository": RepositorySource(path="/elsewhere")}, "another start: "),
+    ],
+    ids=["text", "workflow", "repository"],
+)
+def test_the_same_key_for_something_else_is_a_conflict(
+    site: Site, changes: dict[str, Any], told: str
+) -> None:
+    """Its answer would be taken for that of a task that nobody works on."""
+    first = site.runner.backend.submit(order(site, idempotency_key="k3"))
+    wanted = msgspec.structs.replace(order(site, idempotency_key="k3"), **changes)
+    problem = ask(site.runner, "POST", "/tasks", msgspec.json.encode(wanted)).problem
+    assert (problem.status, problem.code, problem.exit_code) == (409, "conflict", 2)
+    assert first.summary.id[-8:] in problem.detail
+    assert told in problem.detail
 
 
 def test_the_same_key_at_the_same_moment_gives_one_task(site: Site) -> None:

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 from tests.unit.cli.memory import (
     FINAL,
+    QUEUED,
     SHORT,
     TASK,
     ManualClock,
@@ -155,6 +156,16 @@ def test_bad_input_is_refused_before_anything_starts(
     assert told in done.err
     assert done.err.startswith("ai-orchestrator: ")
     assert world.services.asked == []
+
+
+def test_a_task_that_was_accepted_before_is_told_as_that(world: World) -> None:
+    """Nobody is to believe that something new was started."""
+    world.backend.view = msgspec.structs.replace(QUEUED, is_repeat=True)
+
+    done = world.type("run", "t", "--idempotency-key", "k")
+
+    assert f"task {SHORT} was accepted before under this key" in done.err
+    assert "accepted, workflow" not in done.out
 
 
 def test_a_task_of_exactly_256_kb_is_taken(world: World) -> None:
