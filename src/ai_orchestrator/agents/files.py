@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterable
 from pathlib import Path
 
 
@@ -26,20 +27,37 @@ def read_bounded(path: Path, limit_bytes: int) -> bytes | None:
     return content if len(content) <= limit_bytes else None
 
 
+def make_below(root: Path, relative: Path) -> None:
+    """The directory below `root` exists; no link below `root` is followed.
+
+    What stands in its way is removed, a link above all: whoever binds the directory afterwards
+    binds this one and not what the link names.
+    """
+    os.close(_descend(root, relative.parts))
+
+
 def write_below(root: Path, relative: Path, content: bytes) -> None:
     """The file below `root` holds the content; no link below `root` is followed.
 
     Written as a temporary file and renamed. What stands in the way of a directory is removed.
     """
-    folder = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    folder = _descend(root, relative.parts[:-1])
     try:
-        for name in relative.parts[:-1]:
-            inner = _enter(folder, name)
-            os.close(folder)
-            folder = inner
         _write(folder, relative.name, content)
     finally:
         os.close(folder)
+
+
+def _descend(root: Path, names: Iterable[str]) -> int:
+    """A descriptor of the directory below `root`, made where there is none."""
+    folder = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    for name in names:
+        try:
+            inner = _enter(folder, name)
+        finally:
+            os.close(folder)
+        folder = inner
+    return folder
 
 
 def _enter(folder: int, name: str) -> int:

@@ -29,7 +29,7 @@ from ai_orchestrator.agents.seat import (
     Placement,
     account_directory,
     in_sandbox,
-    needed_folders,
+    lay_out,
     on_host,
     sessions_folder,
 )
@@ -244,8 +244,7 @@ def _cache_variable(chosen: Driver, filled: Path | None, placement: Placement) -
 
 def _lay_out(launch: Launch, placement: Placement, order: AgentOrder, chosen: Driver) -> None:
     """Makes the directories and files that must be there at the start."""
-    for folder in needed_folders(placement, order, chosen.login):
-        folder.mkdir(parents=True, exist_ok=True)
+    lay_out(placement, order, chosen.login)
     for path, content in launch.home_files.items():
         write_below(order.paths.home, path, content)
     for path, content in launch.state_files.items():

@@ -1,18 +1,19 @@
 """Where an agent sits: its directories as it sees them, and the sandbox that shows them so.
 
 Inside the sandbox every path is the same on every host, so that a conversation can be resumed on
-another; without it everything is where it is on the host. Used by the host only. Pure.
+another; without it everything is where it is on the host. Used by the host only. Pure, but for
+`lay_out`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from ai_orchestrator.agents.base import Driver, FoundProgram, Login, Seat
 from ai_orchestrator.agents.command import more_prefixes
+from ai_orchestrator.agents.files import make_below
 from ai_orchestrator.base.errors import BadInputError, EnvironmentProblemError
 from ai_orchestrator.base.sandbox import (
     HOME_DIR,
@@ -29,7 +30,10 @@ ACCOUNT_DIR = HOME_DIR / ".account"
 INSTALL_DIR = PurePosixPath("/opt/agents")
 CACHE_DIR = PurePosixPath("/opt/agent-cache")
 STATE_FOLDER = "state"
-"""All that the agent sees of the conversation's directory: what lies beside it is ours."""
+"""What the agent sees as `CONVERSATION_DIR`; of what lies beside it, the sessions alone."""
+SESSIONS_FOLDER = "sessions"
+"""Beside the state and not in it. What the agent can write it can replace by a link, and what is
+bound next time would be what the link names. Seen at its place in the account and nowhere else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,12 +160,19 @@ def sessions_folder(order: AgentOrder, login: Login) -> Path | None:
     """Where this task's conversations with an account that is a directory are kept."""
     if login.sessions_folder is None:
         return None
-    return order.paths.conversation / STATE_FOLDER / login.sessions_folder
+    return order.paths.conversation / SESSIONS_FOLDER / login.sessions_folder
 
 
-def needed_folders(placement: Placement, order: AgentOrder, login: Login) -> Iterable[Path]:
-    """Directories of the host that must exist before the start."""
-    yield order.paths.conversation / STATE_FOLDER
-    sessions = sessions_folder(order, login)
-    if placement.seat.account is not None and sessions is not None:
-        yield sessions
+def lay_out(placement: Placement, order: AgentOrder, login: Login) -> None:
+    """The directories of the host that must exist before the start; blocking.
+
+    Whatever an agent may have left in their place, a link above all, is removed: see `files`.
+    """
+    paths = order.paths
+    make_below(paths.conversation, Path(STATE_FOLDER))
+    has_account = placement.seat.account is not None
+    if has_account and login.sessions_folder is not None:
+        make_below(paths.conversation, Path(SESSIONS_FOLDER) / login.sessions_folder)
+    if placement.sandbox is not None:
+        for place in (CONVERSATION_DIR, *((ACCOUNT_DIR,) if has_account else ())):
+            make_below(paths.home, Path(place.relative_to(HOME_DIR)))

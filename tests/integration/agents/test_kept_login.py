@@ -210,5 +210,27 @@ async def test_a_link_in_place_of_the_sessions_leads_nowhere(inside: Tasks, tmp_
     (inside.state / "projects").symlink_to(tmp_path)
     await inside.run("one", "mkdir -p $state/projects/-work; echo x > $state/projects/-work/s")
     assert not (tmp_path / "-work").exists()
-    state = inside.stage.root / "one" / "conversation" / "state"
-    assert (state / "projects" / "-work" / "s").read_text() == "x\n"
+    sessions = inside.stage.root / "one" / "conversation" / "sessions"
+    assert (sessions / "projects" / "-work" / "s").read_text() == "x\n"
+
+
+REPLACES = """
+rm -rf $HOME/.conversation/projects $HOME/.conversation/sessions 2>/dev/null
+for name in projects sessions; do ln -s VICTIM $HOME/.conversation/$name; done
+echo said > $state/projects/session.jsonl
+{ rmdir $state/projects || mv $state/projects $state/old; } 2>/dev/null
+ln -sn VICTIM $state/projects 2>/dev/null; :
+"""
+
+
+async def test_a_link_in_the_conversation_is_not_bound_next_time(
+    inside: Tasks, tmp_path: Path
+) -> None:
+    """An agent's second attempt reaches no more of the machine than its first."""
+    victim = tmp_path / "victim"
+    victim.mkdir()
+    for _ in range(2):
+        await inside.run("one", REPLACES.replace("VICTIM", str(victim)))
+    assert list(victim.iterdir()) == []
+    sessions = inside.stage.root / "one" / "conversation" / "sessions"
+    assert (sessions / "projects" / "session.jsonl").read_text() == "said\n"

@@ -10,10 +10,10 @@ from tests.unit.agents.orders import HOST, order
 
 from ai_orchestrator.agents.base import FoundProgram
 from ai_orchestrator.agents.registry import driver
-from ai_orchestrator.agents.seat import in_sandbox, needed_folders, on_host
+from ai_orchestrator.agents.seat import in_sandbox, lay_out, on_host
 from ai_orchestrator.base.errors import BadInputError, EnvironmentProblemError
 from ai_orchestrator.base.sandbox import Bind
-from ai_orchestrator.model.orders import Containment
+from ai_orchestrator.model.orders import AttemptPaths, Containment
 from ai_orchestrator.model.workflow import AgentSpec
 
 INSTALLED = FoundProgram(
@@ -100,12 +100,40 @@ def test_an_account_is_seen_with_this_tasks_sessions_over_its_own() -> None:
     assert placed.sandbox.binds[1:] == (
         Bind(Path("/home/u/.claude"), PurePosixPath("/home/agent/.account")),
         Bind(
-            HOST / "conversation" / "state" / "projects",
+            HOST / "conversation" / "sessions" / "projects",
             PurePosixPath("/home/agent/.account/projects"),
         ),
     )
-    folders = list(needed_folders(placed, order("claude"), driver("claude").login))
-    assert HOST / "conversation" / "state" / "projects" in folders
+
+
+def test_no_writable_bind_lies_within_another() -> None:
+    """What an agent can write it can replace by a link, for the next run to bind."""
+    account = {"CLAUDE_CONFIG_DIR": "/home/u/.claude"}
+    placed = in_sandbox(order("claude", account_env=account), driver("claude"), SYSTEM, None)
+    assert placed.sandbox is not None
+    box = placed.sandbox
+    sources = [box.work, box.home, box.tmp, *(bind.source for bind in box.binds)]
+    for one in sources:
+        assert not any(one != other and one.is_relative_to(other) for other in sources), one
+
+
+@pytest.mark.parametrize("place", ["conversation/state", "home/.conversation", "home/.account"])
+def test_a_link_in_place_of_a_directory_is_replaced(place: str, tmp_path: Path) -> None:
+    """Wherever one could have been left, it is not what is bound or written."""
+    victim = tmp_path / "victim"
+    victim.mkdir()
+    names = ("work", "home", "tmp", "conversation")
+    work, home, tmp, conversation = (tmp_path / name for name in names)
+    paths = AttemptPaths(work, home, tmp, conversation)
+    for name in names:
+        (tmp_path / name).mkdir()
+    (tmp_path / place).symlink_to(victim)
+    asked = order("claude", paths=paths, account_env={"CLAUDE_CONFIG_DIR": str(tmp_path / "u")})
+    placed = in_sandbox(asked, driver("claude"), SYSTEM, None)
+    lay_out(placed, asked, driver("claude").login)
+    assert not (tmp_path / place).is_symlink()
+    assert (tmp_path / place).is_dir()
+    assert (tmp_path / "conversation" / "sessions" / "projects").is_dir()
 
 
 @pytest.mark.parametrize("agent", ["gemini", "copilot"])
