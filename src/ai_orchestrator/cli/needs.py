@@ -282,6 +282,14 @@ class Services(Protocol):
         """
         ...
 
+    def require_agents(self, request: TaskRequest) -> None:
+        """Nothing, where the programs of the agents that would work are on this machine.
+
+        Raises `EnvironmentProblemError` with what to type, `BadInputError` for a configuration
+        that is wrong.
+        """
+        ...
+
     def check_config(self, place: ConfigPlace) -> Sequence[str]:
         """Every problem of configuration and workflows, `file:line key: what. hint`; none: valid.
 

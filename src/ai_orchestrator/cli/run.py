@@ -238,6 +238,8 @@ def _submit(
         in_process=flags["in_process"],
         output=arguments.output,
     )
+    if arguments.settings.server is None:  # a server elsewhere has programs of its own
+        services_of(ctx).require_agents(request)
     with Interrupts() as interrupts, opened_backend(ctx, arguments.settings) as backend:
         view = accept(backend, request, interrupts)
         with named_when_lost(ctx, view, how):

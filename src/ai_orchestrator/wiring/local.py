@@ -218,6 +218,12 @@ class LocalServices:
 
         return asyncio.run(plan(request, self._login_places(data_dir)))
 
+    def require_agents(self, request: TaskRequest) -> None:
+        """Nothing, where the programs of the agents that would work are on this machine."""
+        from ai_orchestrator.services.planning import require_agents
+
+        require_agents(request)
+
     def apply_task(
         self,
         backend: Backend,

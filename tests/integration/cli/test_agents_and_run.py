@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 from tests.support.commands import Person
+from tests.support.configuration import shell_agent
 
 URL = "http://127.0.0.1:9/v1"
 

@@ -498,6 +498,9 @@ class MemoryServices:
     def plan(self, request: TaskRequest, data_dir: Path | None) -> MemoryPlan:
         return self.the_plan
 
+    def require_agents(self, request: TaskRequest) -> None:
+        self.asked.append("require_agents")
+
     def check_config(self, place: ConfigPlace) -> Sequence[str]:
         self.place = place
         self._raise()
