@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from ai_orchestrator.model.agent import Usage
 
 UNMEASURED = "unmeasured"
+AT_LEAST = "at least "
 
 
 def tokens(count: int | None) -> str:
@@ -26,13 +27,29 @@ def money(usd: Decimal | float | None) -> str:
 
 
 def usage(used: Usage) -> str:
-    """`12,400 tokens in, 2,310 out, cost $0.42`; `tokens unmeasured, cost unmeasured`."""
+    """`12,400 tokens in, 2,310 out, cost $0.42`; `tokens unmeasured, cost unmeasured`.
+
+    `at least` stands before what a run did not tell that is in the sum.
+    """
+    return f"{_tokens_of(used)}, cost {_cost_of(used)}"
+
+
+def cost(used: Usage) -> str:
+    """The cost for a narrow column: `$0.42`, `>= $0.42` as a lower bound, or `unmeasured`."""
+    is_bound = used.cost_usd is not None and not used.is_cost_whole
+    return f"{'>= ' if is_bound else ''}{money(used.cost_usd)}"
+
+
+def _tokens_of(used: Usage) -> str:
     if used.total_tokens is None:
-        return f"tokens {UNMEASURED}, cost {money(used.cost_usd)}"
-    return (
-        f"{tokens(used.input_tokens)} tokens in, {tokens(used.output_tokens)} out, "
-        f"cost {money(used.cost_usd)}"
-    )
+        return f"tokens {UNMEASURED}"
+    bound = "" if used.is_tokens_whole else AT_LEAST
+    return f"{bound}{tokens(used.input_tokens)} tokens in, {tokens(used.output_tokens)} out"
+
+
+def _cost_of(used: Usage) -> str:
+    bound = "" if used.cost_usd is None or used.is_cost_whole else AT_LEAST
+    return f"{bound}{money(used.cost_usd)}"
 
 
 def duration(seconds: float) -> str:

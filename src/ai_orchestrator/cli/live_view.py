@@ -108,7 +108,7 @@ def reduce(view: LiveView, event: Event) -> LiveView:
     if event.seq <= view.last_seq:
         return view
     if event.task_attempt > view.task_attempt:
-        view = LiveView(task_attempt=event.task_attempt)
+        view = LiveView(task_attempt=event.task_attempt, usage=view.usage)  # the whole task's
     elif event.task_attempt < view.task_attempt:
         return replace(view, last_seq=event.seq)
     view = replace(
@@ -195,6 +195,8 @@ def _started(view: LiveView, event: Event, data: StepStartedData) -> LiveView:
 
 def _finished(view: LiveView, event: Event, data: StepFinishedData) -> LiveView:
     view = _charged(view, event, data.usage)
+    if any(step.kind == "agent" for step in view.steps if _key(step) == _event_key(event)):
+        view = replace(view, usage=view.usage.plus(_lacking(data.usage.as_ended())))
     return _with_step(
         view,
         event,
@@ -213,6 +215,11 @@ def _charged(view: LiveView, event: Event, usage: Usage) -> LiveView:
     return _with_step(
         replace(view, usage=total), event, lambda step: replace(step, usage=_later(usage, before))
     )
+
+
+def _lacking(ended: Usage) -> Usage:
+    """No figure, only whether there is one that was not told."""
+    return Usage(is_tokens_whole=ended.is_tokens_whole, is_cost_whole=ended.is_cost_whole)
 
 
 def _beyond(now: Usage, before: Usage) -> Usage:

@@ -105,7 +105,7 @@ def _row(task: TaskSummary, now: datetime) -> list[Span]:
         Span(state, STATE_STYLE.get(task.state, "accent")),
         Span(figures.age(task.created_at, now)),
         Span(clean_line(task.workflow)),
-        Span(figures.money(task.usage.cost_usd)),
+        Span(figures.cost(task.usage)),
         Span(_cut(clean_line(task.title), TITLE_CHARS)),
     ]
 

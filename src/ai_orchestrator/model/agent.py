@@ -15,20 +15,39 @@ LOGIN_DRIVERS = ("claude", "codex")
 
 
 class Usage(msgspec.Struct, frozen=True):
-    """What a run cost. None means unmeasured, never zero. Cached tokens are part of input."""
+    """What runs cost. None means unmeasured, never zero. Cached tokens are part of input."""
 
     input_tokens: int | None = None
     output_tokens: int | None = None
     cached_tokens: int | None = None
     cost_usd: Decimal | None = None
+    is_tokens_whole: bool = True
+    """False: a run that is in it did not tell its tokens, so they are a lower bound."""
+    is_cost_whole: bool = True
+    """The same of the cost."""
 
     def plus(self, other: Usage) -> Usage:
-        """The sum, field by field; unmeasured and measured give measured."""
+        """The sum, field by field; unmeasured and measured give measured.
+
+        What has not run yet is unmeasured as well, so that alone makes no lower bound: a run that
+        is over is added by `as_ended`.
+        """
         return Usage(
             _sum(self.input_tokens, other.input_tokens),
             _sum(self.output_tokens, other.output_tokens),
             _sum(self.cached_tokens, other.cached_tokens),
             _sum_money(self.cost_usd, other.cost_usd),
+            is_tokens_whole=self.is_tokens_whole and other.is_tokens_whole,
+            is_cost_whole=self.is_cost_whole and other.is_cost_whole,
+        )
+
+    def as_ended(self) -> Usage:
+        """The same of a run that is over: what it has not told by now is lacking in every sum."""
+        is_told = self.input_tokens is not None and self.output_tokens is not None
+        return msgspec.structs.replace(
+            self,
+            is_tokens_whole=self.is_tokens_whole and is_told,
+            is_cost_whole=self.is_cost_whole and self.cost_usd is not None,
         )
 
     @property

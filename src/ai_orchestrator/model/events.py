@@ -129,7 +129,10 @@ class CommitMadeData(msgspec.Struct, frozen=True):
 
 
 class BudgetChangedData(msgspec.Struct, frozen=True):
-    """Spend of the whole task so far, against its limits."""
+    """Spend of the whole task so far, against its limits.
+
+    The log puts the sum of all executions in, as of the transaction that ends this one.
+    """
 
     type: ClassVar[str] = "budget.changed"
     usage: Usage

@@ -5,7 +5,6 @@ Called inside write transactions of `records`, and by the services for views and
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
@@ -16,20 +15,6 @@ from ai_orchestrator.model.task import StepView
 from ai_orchestrator.store.tables import insert_if_absent, tables_of
 
 RUNNING = "running"
-
-
-@dataclass(frozen=True, slots=True)
-class Spend:
-    """What a task has cost so far, over all its task attempts.
-
-    The usage is a lower bound where executions of agents could not be measured; those are counted.
-    """
-
-    usage: Usage
-    without_tokens: int
-    """Ended executions of agents that told no tokens."""
-    without_cost: int
-    """Ended executions of agents that told no cost."""
 
 
 def begin_attempt(
@@ -46,10 +31,11 @@ def end_attempt(
     task_attempt: int,
     view: StepView,
     result: str | None = None,
-) -> bool:
-    """Writes how an execution ended; False, and no change, where its row had an end already.
+) -> Usage | None:
+    """Writes how an execution ended; None, and no change, where its row had an end already.
 
-    An execution that never began (it was skipped) gets its row here. The task's usage follows.
+    An execution that never began (it was skipped) gets its row here. Gives what the task has cost
+    by now, which its row says from then on.
     """
     table = tables_of(connection).attempts
     key = _key(task_id, task_attempt, view)
@@ -63,9 +49,8 @@ def end_attempt(
     if updated.rowcount == 0:
         row = key | values | _owner(connection, task_id)
         if not insert_if_absent(connection, table, row):
-            return False
-    _sum_up(connection, task_id)
-    return True
+            return None
+    return _sum_up(connection, task_id)
 
 
 def touch_attempt(
@@ -130,29 +115,20 @@ def list_attempts(
     return [step_view(row) for row in rows]
 
 
-def spend(connection: sa.Connection, task_id: str) -> Spend:
-    """What the task has cost so far, over all its task attempts."""
+def spend(connection: sa.Connection, task_id: str) -> Usage:
+    """What the task has cost so far, over all its task attempts.
+
+    A field is None only where no part was measured; a lower bound where an agent ended that did
+    not tell it. One that runs counts as far as it has told.
+    """
     table = tables_of(connection).attempts
     rows = connection.execute(
-        sa.select(table.c.usage).where(
-            table.c.task_id == task_id,
-            table.c.kind == "agent",
-            table.c.outcome.not_in([RUNNING, "skipped"]),
-        )
+        sa.select(table.c.usage, table.c.kind, table.c.outcome).where(table.c.task_id == task_id)
     )
-    usages: list[Usage] = [row.usage for row in rows]
-    return Spend(
-        usage=sum_usage(usages),
-        without_tokens=sum(usage.total_tokens is None for usage in usages),
-        without_cost=sum(usage.cost_usd is None for usage in usages),
-    )
-
-
-def sum_usage(usages: list[Usage]) -> Usage:
-    """The sum; a field is None only where no part was measured."""
     total = Usage()
-    for usage in usages:
-        total = total.plus(usage)
+    for row in rows:
+        has_ended = row.kind == "agent" and row.outcome not in (RUNNING, "skipped")
+        total = total.plus(row.usage.as_ended() if has_ended else row.usage)
     return total
 
 
@@ -220,13 +196,8 @@ def _owner(connection: sa.Connection, task_id: str) -> dict[str, Any]:
     return {"project_id": row.project_id, "principal": row.principal}
 
 
-def _sum_up(connection: sa.Connection, task_id: str) -> None:
-    tables = tables_of(connection)
-    usages = connection.execute(
-        sa.select(tables.attempts.c.usage).where(tables.attempts.c.task_id == task_id)
-    ).scalars()
-    connection.execute(
-        sa.update(tables.tasks)
-        .where(tables.tasks.c.id == task_id)
-        .values(usage=sum_usage(list(usages)))
-    )
+def _sum_up(connection: sa.Connection, task_id: str) -> Usage:
+    table = tables_of(connection).tasks
+    total = spend(connection, task_id)
+    connection.execute(sa.update(table).where(table.c.id == task_id).values(usage=total))
+    return total

@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
+import msgspec
 import sqlalchemy as sa
 
-from ai_orchestrator.model.events import NewEvent
+from ai_orchestrator.model.agent import Usage
+from ai_orchestrator.model.events import BudgetChangedData, NewEvent
 from ai_orchestrator.model.review import LedgerEntry
 from ai_orchestrator.model.states import OutcomeCode, TaskState
 from ai_orchestrator.model.task import StepView
@@ -73,14 +75,16 @@ class SqlRecords:
         """Writes outcome and commit with the event `step.finished` in one transaction.
 
         An attempt that had an end already keeps it, and these events are dropped. `result`: JSON
-        of what later steps need of this one's answer, see `attempt_results`.
+        of what later steps need of this one's answer, see `attempt_results`. An event
+        `budget.changed` gets the sum over all executions of the task, as this transaction sees it.
         """
         clean = self._log.sink.clean_struct(view)
         kept = None if result is None else self._log.sink.clean_json(result)
 
         def write(connection: sa.Connection) -> None:
-            if end_attempt(connection, task_id, task_attempt, clean, kept):
-                self._log.append(connection, task_id, events)
+            spent = end_attempt(connection, task_id, task_attempt, clean, kept)
+            if spent is not None:
+                self._log.append(connection, task_id, [_with_spend(one, spent) for one in events])
 
         await self._database.write_async(write)
         self._wakeups.signal(task_id)
@@ -191,3 +195,10 @@ class SqlRecords:
     def subscribe(self, task_id: str) -> Subscription:
         """Wakes its reader after each commit that concerns the task."""
         return self._wakeups.subscribe(task_id)
+
+
+def _with_spend(event: NewEvent, spent: Usage) -> NewEvent:
+    if not isinstance(event.data, BudgetChangedData):
+        return event
+    data = msgspec.structs.replace(event.data, usage=spent)
+    return msgspec.structs.replace(event, data=data)

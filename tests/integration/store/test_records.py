@@ -15,6 +15,7 @@ import pytest
 from ai_orchestrator.base.errors import InternalError, NotFoundError
 from ai_orchestrator.model.agent import Usage
 from ai_orchestrator.model.events import (
+    BudgetChangedData,
     Event,
     FindingChangedData,
     NewEvent,
@@ -34,7 +35,7 @@ from ai_orchestrator.model.states import OutcomeCode, TaskState
 from ai_orchestrator.store.attempts import spend
 from ai_orchestrator.store.events import read_events
 from ai_orchestrator.store.tasks import load_credentials, save_credentials
-from ai_orchestrator.store.views import task_view
+from ai_orchestrator.store.views import list_tasks, task_view
 from ai_orchestrator.workflows.running.ports import Records
 
 Make = Callable[..., Any]
@@ -208,14 +209,13 @@ async def test_running_attempt_is_brought_up_to_date(store: Any, event: Make, st
     assert await store.records.attempts(task_id, 1, "implement", 1) == [done]
 
 
-async def test_spend_counts_what_could_not_be_measured(store: Any, step: Make) -> None:
-    """Usage is summed over task attempts; unmeasured executions are counted, not taken as zero."""
+async def test_a_partly_measured_task_has_a_lower_bound(store: Any, step: Make) -> None:
+    """Usage is summed over task attempts; what an agent did not tell is not taken for zero."""
     task_id = store.accept()
     tokens_only = Usage(input_tokens=7, output_tokens=3)
     ended = [
         (1, step(outcome="succeeded", usage=USAGE)),
         (1, step(outcome="failed", attempt=2, usage=tokens_only)),
-        (1, step(outcome="interrupted", attempt=3)),
         (1, step(outcome="skipped", attempt=4)),
         (1, step(outcome="succeeded", step="verify", kind="verify")),
         (2, step(outcome="succeeded", usage=USAGE)),
@@ -223,18 +223,46 @@ async def test_spend_counts_what_could_not_be_measured(store: Any, step: Make) -
     for task_attempt, view in ended:
         await store.records.finish_attempt(view, task_id, task_attempt, [])
     found = store.database.read(lambda c: spend(c, task_id))
-    assert found.usage == USAGE.plus(USAGE).plus(tokens_only)
-    assert found.usage.cost_usd == Decimal("0.20")
-    assert (found.without_tokens, found.without_cost) == (1, 2)
+    assert (found.total_tokens, found.cost_usd) == (250, Decimal("0.20"))
+    assert (found.is_tokens_whole, found.is_cost_whole) == (True, False)
+    await store.records.finish_attempt(step(outcome="interrupted", attempt=3), task_id, 1, [])
     view = store.database.read(lambda c: task_view(c, task_id))
-    assert view.summary.usage == found.usage
+    assert view.summary.usage == msgspec.structs.replace(found, is_tokens_whole=False)
+    (listed,) = store.database.read(list_tasks)
+    assert listed.usage == view.summary.usage
+
+
+async def test_a_wholly_measured_task_is_whole(store: Any, event: Make, step: Make) -> None:
+    """Steps without an agent spend nothing, and one that runs has told all that it can."""
+    task_id = store.accept()
+    await store.records.start_attempt(step(step="review"), task_id, 1, event(task_id))
+    await store.records.finish_attempt(step(outcome="succeeded", usage=USAGE), task_id, 1, [])
+    script = step(step="format", kind="script", outcome="succeeded")
+    await store.records.finish_attempt(script, task_id, 1, [])
+    assert store.database.read(lambda c: spend(c, task_id)) == USAGE
 
 
 async def test_unmeasured_stays_unmeasured(store: Any, step: Make) -> None:
     """A task of which nothing was measured costs None, never zero."""
     task_id = store.accept()
     await store.records.finish_attempt(step(outcome="succeeded"), task_id, 1, [])
-    assert store.database.read(lambda c: spend(c, task_id)).usage == Usage()
+    assert store.database.read(lambda c: spend(c, task_id)).cost_usd is None
+
+
+async def test_budget_tells_the_spend_of_the_whole_task(
+    store: Any, event: Make, step: Make
+) -> None:
+    """Also of attempts before and of agents beside, which the step itself does not know."""
+    task_id = store.accept()
+    await store.records.finish_attempt(step(outcome="interrupted", usage=USAGE), task_id, 1, [])
+    beside = step(step="review", outcome="succeeded", usage=USAGE)
+    await store.records.finish_attempt(beside, task_id, 1, [])
+    own = BudgetChangedData(USAGE, max_tokens=1_000, max_cost_usd=2.5)
+    await store.records.finish_attempt(
+        step(attempt=2, outcome="succeeded", usage=USAGE), task_id, 1, [event(task_id, data=own)]
+    )
+    (told,) = [e.data for e in _events(store, task_id) if isinstance(e.data, BudgetChangedData)]
+    assert told == msgspec.structs.replace(own, usage=USAGE.plus(USAGE).plus(USAGE))
 
 
 async def test_ledger_keeps_its_order(store: Any, event: Make) -> None:

@@ -50,6 +50,36 @@ def test_partly_measured_usage_says_which_part() -> None:
 
 
 @pytest.mark.parametrize(
+    ("used", "text", "column"),
+    [
+        pytest.param(
+            Usage(1_000, 20, None, Decimal("0.42"), is_cost_whole=False),
+            "1,000 tokens in, 20 out, cost at least $0.42",
+            ">= $0.42",
+            id="cost",
+        ),
+        pytest.param(
+            Usage(1_000, 20, None, Decimal("0.42"), is_tokens_whole=False),
+            "at least 1,000 tokens in, 20 out, cost $0.42",
+            "$0.42",
+            id="tokens",
+        ),
+        pytest.param(
+            Usage(is_tokens_whole=False, is_cost_whole=False),
+            "tokens unmeasured, cost unmeasured",
+            "unmeasured",
+            id="nothing",
+        ),
+    ],
+)
+def test_a_partly_measured_sum_is_told_as_a_lower_bound(
+    used: Usage, text: str, column: str
+) -> None:
+    """What a run did not tell is not taken for zero."""
+    assert (figures.usage(used), figures.cost(used)) == (text, column)
+
+
+@pytest.mark.parametrize(
     ("seconds", "text"), [(-5, "0s"), (59, "59s"), (60, "1m"), (7_300, "2h"), (200_000, "2d")]
 )
 def test_age_is_in_its_largest_unit(seconds: int, text: str) -> None:

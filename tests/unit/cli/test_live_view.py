@@ -6,6 +6,7 @@ from datetime import timedelta
 from decimal import Decimal
 from functools import reduce as fold
 
+import pytest
 from tests.unit.cli.memory import START, USAGE, entry, event, story, verifier_result
 
 from ai_orchestrator.cli.live_view import SAID_LIMIT, SAID_LIMIT_CHARS, LiveView, reduce
@@ -58,7 +59,7 @@ def test_a_whole_story_ends_with_nothing_running() -> None:
     assert [result.is_green for result in view.verifiers] == [True]
     assert [finding.state for finding in view.findings] == [FindingState.FIXED]
     assert (view.state, view.outcome) == (TaskState.SUCCEEDED, OutcomeCode.APPROVED_VERIFIED)
-    assert view.usage == USAGE
+    assert (view.usage.total_tokens, view.usage.cost_usd) == (14_710, USAGE.cost_usd)
     assert view.started_at == START
 
 
@@ -156,8 +157,36 @@ def test_usage_of_attempts_adds_up() -> None:
 
 def test_unmeasured_stays_unmeasured() -> None:
     """No usage at all is None, not zero, also when only tokens were told."""
-    assert in_step(StepFinishedData("succeeded")).usage == Usage()
+    unmeasured = in_step(StepFinishedData("succeeded")).usage
+    assert (unmeasured.total_tokens, unmeasured.cost_usd) == (None, None)
     assert in_step(AgentUsageData(Usage(1, 1))).usage.cost_usd is None
+
+
+@pytest.mark.parametrize("is_first", [True, False], ids=["before", "after"])
+def test_an_agent_that_told_no_cost_makes_the_total_a_lower_bound(
+    is_first: bool,  # noqa: FBT001  a column of the table
+) -> None:
+    """Before or after one that told it; a script, which costs nothing, does not."""
+    paid = Usage(10, 1, None, Decimal("0.42"))
+    spent = [Usage(10, 1), paid] if is_first else [paid, Usage(10, 1)]
+    events = [
+        event(1, StepStartedData("agent"), step="s", attempt=1),
+        event(2, StepFinishedData("failed", usage=spent[0]), step="s", attempt=1),
+        event(3, StepStartedData("agent"), step="s", attempt=2),
+        event(4, StepFinishedData("failed", usage=spent[1]), step="s", attempt=2),
+        event(5, StepStartedData("script"), step="lint"),
+        event(6, StepFinishedData("failed"), step="lint"),
+    ]
+
+    assert after(*events).usage == Usage(20, 2, None, Decimal("0.42"), is_cost_whole=False)
+
+
+def test_the_total_is_that_of_the_whole_task() -> None:
+    """Another attempt of the task does not make the first one undone."""
+    view = in_step(BudgetChangedData(Usage(1_000, 0)))
+    later = event(90, StepStartedData("agent"), step="s", task_attempt=2)
+
+    assert reduce(view, later).usage == Usage(1_000, 0)
 
 
 def test_the_budget_sets_the_total_and_its_limits() -> None:

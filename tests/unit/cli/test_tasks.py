@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import stat
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from tests.unit.cli.memory import (
     SCREEN,
     SHORT,
     TASK,
+    USAGE,
     Round,
     World,
     story,
@@ -342,6 +344,17 @@ def test_unmeasured_usage_of_a_task_is_shown_as_such(world: World) -> None:
 
     assert "unmeasured" in world.type("tasks").out
     assert "tokens unmeasured, cost unmeasured" in world.type("tasks", "show", SHORT).out
+
+
+def test_a_partly_measured_cost_of_a_task_is_shown_as_a_lower_bound(world: World) -> None:
+    """In the list, in the view, and to programs."""
+    partly = msgspec.structs.replace(USAGE, is_cost_whole=False)
+    world.backend.view = task_view(usage=partly)
+
+    assert ">= $0.42" in world.type("tasks").out
+    assert "cost at least $0.42" in world.type("tasks", "show", SHORT).out
+    shown = json.loads(world.type("tasks", "show", "--json", SHORT).out)
+    assert shown["summary"]["usage"]["is_cost_whole"] is False
 
 
 NO_IDS = [

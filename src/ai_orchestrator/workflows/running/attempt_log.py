@@ -60,6 +60,7 @@ class AttemptLog:
         self._key = key
         self._view = view
         self._prior = view.usage
+        self._is_first_run = True
         self._add = add
         self._changed = changed
         self._count = 0
@@ -71,7 +72,8 @@ class AttemptLog:
 
     def begin_another_run(self) -> None:
         """The agent is asked again within the attempt: what it uses comes on top."""
-        self._prior = self._view.usage
+        self._prior = self._view.usage.as_ended()
+        self._is_first_run = False
 
     def see(self, event: AgentEvent) -> None:
         """Takes one event of the stream."""
@@ -96,7 +98,8 @@ class AttemptLog:
                 assert_never(event)
 
     def settle(self, usage: Usage, session: str | None, model: str | None) -> None:
-        """The run's final figures."""
+        """The run's final figures. What a second run does not tell is lacking in the sum."""
+        usage = usage if self._is_first_run else usage.as_ended()
         self._view = msgspec.structs.replace(
             self._view,
             usage=self._prior.plus(usage),

@@ -64,7 +64,7 @@ def finishing_events(
     ]
     if done.is_changed:
         step.insert(0, event_for(key, "commit", _commit_data(key, commit)))
-    if done.usage.total_tokens is not None or done.usage.cost_usd is not None:
+    if view.kind == "agent":
         step.append(event_for(key, "budget", _budget_data(spec, progress, done)))
     return tuple(step)
 
@@ -92,6 +92,7 @@ def _commit_data(key: StepKey, commit: StepCommit) -> CommitMadeData:
 
 
 def _budget_data(spec: WorkflowSpec, progress: Progress, done: StepDone) -> BudgetChangedData:
+    """As far as is known here; the records put in the sum of the task's rows."""
     return BudgetChangedData(
         usage=progress.usage.plus(done.usage),
         max_tokens=spec.max_tokens,

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from decimal import Decimal
+
+import pytest
 
 from ai_orchestrator.model.agent import (
     AgentEvent,
@@ -35,6 +38,7 @@ VIEW = StepView(
     started_at=datetime(2026, 1, 31, tzinfo=UTC),
     model="wanted",
 )
+PAID = Usage(input_tokens=10, output_tokens=0, cost_usd=Decimal(1))
 TEN = Usage(input_tokens=10, output_tokens=0)
 
 
@@ -97,6 +101,17 @@ def test_what_a_second_run_uses_comes_on_top() -> None:
     log.settle(TEN, "s-1", None)
     log.begin_another_run()
     log.see(UsageSeen(TEN))
-    assert log.view.usage == TEN.plus(TEN)
+    assert log.view.usage.total_tokens == 20
     log.settle(TEN, None, "m-2")
-    assert (log.view.usage, log.view.session, log.view.model) == (TEN.plus(TEN), "s-1", "m-2")
+    assert (log.view.usage.total_tokens, log.view.session, log.view.model) == (20, "s-1", "m-2")
+
+
+@pytest.mark.parametrize("told", [(PAID, TEN), (TEN, PAID)], ids=["first only", "second only"])
+def test_a_cost_that_one_of_two_runs_told_is_a_lower_bound(told: tuple[Usage, Usage]) -> None:
+    """What the other one cost is not taken for zero."""
+    log, _, _ = seen()
+    log.settle(told[0], "s-1", None)
+    log.begin_another_run()
+    log.settle(told[1], "s-1", None)
+    usage = log.view.usage
+    assert (usage.cost_usd, usage.is_cost_whole, usage.is_tokens_whole) == (Decimal(1), False, True)

@@ -57,11 +57,11 @@ def done(**changes: Any) -> StepDone:
     return StepDone(**(fields | changes))
 
 
-def told(end: StepDone, commit: StepCommit | None = None) -> list[Any]:
+def told(end: StepDone, commit: StepCommit | None = None, **row: Any) -> list[Any]:
     """The data of the events, in order."""
     progress = begin(Prepared("c0", "t0", ()))
     made = commit or StepCommit("c0", "t0", is_changed=False)
-    return [event.data for event in finishing_events(SPEC, progress, KEY, view(), end, made)]
+    return [event.data for event in finishing_events(SPEC, progress, KEY, view(**row), end, made)]
 
 
 def test_a_commit_says_where_it_comes_from() -> None:
@@ -88,9 +88,16 @@ def test_a_commit_of_no_agent_names_none() -> None:
     assert "Agent" not in message
 
 
-def test_a_step_without_a_change_tells_its_end_only() -> None:
-    """Unmeasured spend is no news."""
-    assert told(done()) == [StepFinishedData("succeeded", "", commit="c0", duration_s=4.0)]
+def test_a_script_without_a_change_tells_its_end_only() -> None:
+    """It spends nothing."""
+    assert told(done(), kind="script") == [
+        StepFinishedData("succeeded", "", commit="c0", duration_s=4.0)
+    ]
+
+
+def test_an_agent_that_tells_no_spend_changes_the_budget_as_well() -> None:
+    """What is known of the task's spend is a lower bound from then on."""
+    assert [type(data) for data in told(done())] == [StepFinishedData, BudgetChangedData]
 
 
 def test_a_change_and_its_cost_are_told_too() -> None:
