@@ -135,6 +135,7 @@ class _Result(msgspec.Struct, frozen=True):
 _LIMIT_REASONS = frozenset({"max_turns", "budget_exhausted"})
 _LIMIT_SUBTYPES = frozenset({"error_max_turns", "error_max_budget_usd"})
 _RESET_IN_TEXT = re.compile(r"limit reached\|(\d{9,11})\b")
+_THINKING = ("thinking_delta", "signature_delta")
 _AUTH_STATUS = (401, 403)
 _OVERLOADED_FROM = 500
 
@@ -147,7 +148,10 @@ class ClaudeDialect(Dialect):
         self._earlier = earlier
         self._cost: Decimal | None = None
         self._calls: dict[str, Usage] = {}
+        self._counted = Usage()
+        """The sum of `_calls`."""
         self._current = ""
+        self._thinking: str | None = None
         self._spoken: set[str] = set()
         self._resets_at: float | None = None
         self._api_error: str | None = None
@@ -190,8 +194,16 @@ class ClaudeDialect(Dialect):
             yield from self._count(raw.message.id, raw.message.usage)
         elif raw.type == "message_delta":
             yield from self._count(self._current, raw.usage)
+        elif raw.delta is not None and raw.delta.type in _THINKING:
+            yield from self._think()
         elif event.parent_tool_use_id is None:
             yield from self._speak(raw.delta)
+
+    def _think(self) -> Iterator[AgentEvent]:
+        """That a call is answered, once: before its first word it may think for minutes."""
+        if self._current != self._thinking:
+            self._thinking = self._current
+            yield UsageSeen(largest(self._counted, Usage(0, 0, 0)), len(self._calls))
 
     def _speak(self, delta: _Delta | None) -> Iterator[AgentEvent]:
         if delta is not None and delta.type == "text_delta" and delta.text:
@@ -244,13 +256,8 @@ class ClaudeDialect(Dialect):
         grown = largest(known, tokens.usage)
         if grown != known:
             self._calls[message_id] = grown
-            yield UsageSeen(self._counted(), len(self._calls))
-
-    def _counted(self) -> Usage:
-        total = Usage()
-        for usage in self._calls.values():
-            total = total.plus(usage)
-        return total
+            self._counted = self._counted.plus(since(grown, known))
+            yield UsageSeen(self._counted, len(self._calls))
 
     def _total(self, event: _Result) -> Usage:
         """The run's figures: the larger of what was seen call by call and what the end reports."""
@@ -259,7 +266,7 @@ class ClaudeDialect(Dialect):
         for model in event.model_usage_since_last_result.values():
             parts = parts.plus(model.usage)
         # A run that hits its budget reports no tokens at its end, though it spent some.
-        usage = largest(largest(self._counted(), event.usage.usage), parts)
+        usage = largest(largest(self._counted, event.usage.usage), parts)
         if parts.cost_usd is not None or self._cost is None:
             return usage
         cost = since(Usage(cost_usd=self._cost), self._earlier).cost_usd

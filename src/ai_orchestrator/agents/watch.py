@@ -14,6 +14,7 @@ from ai_orchestrator.model.agent import (
     RetrySeen,
     TextSeen,
     ToolSeen,
+    UsageSeen,
 )
 from ai_orchestrator.model.workflow import Limits
 
@@ -52,6 +53,10 @@ class Watch:
             case RetrySeen():
                 return self._retry(event, now_s)
             case TextSeen() | ToolSeen():
+                self._retrying_since_s = None
+            case UsageSeen() if event.usage.total_tokens is not None:
+                # The model answers, though it may think for minutes before it says a word. Without
+                # figures the event only tells that a call began.
                 self._retrying_since_s = None
             case EndSeen():
                 self._ended_s = now_s

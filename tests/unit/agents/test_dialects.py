@@ -270,3 +270,34 @@ def test_the_exit_code_is_the_terminal_event_of_a_command(
     how = ending(code)
     events = made.feed(b"text\n") + made.finish({}, how.exit)
     assert concluded(events, how).error_kind == kind
+
+
+def claude_part(**event: object) -> dict[str, object]:
+    """A partial message."""
+    return {"type": "stream_event", "event": event}
+
+
+def test_claude_that_thinks_is_heard() -> None:
+    """Once per call: after a retry that is what tells that the model answers."""
+    delta = {"type": "thinking_delta", "thinking": "Hm"}
+    events = events_of(
+        "claude",
+        stream(
+            claude_part(type="message_start", message={"id": "m1", "content": []}),
+            *[claude_part(type="content_block_delta", delta=delta)] * 3,
+        ),
+    )
+    assert events == [UsageSeen(Usage(0, 0, 0), 0)]
+
+
+def test_claude_s_calls_are_added_up_in_steps() -> None:
+    """A long run reports thousands of times: the sum is kept, not made anew from all calls."""
+    calls = 20_000
+    one = {"input_tokens": 3, "output_tokens": 1}
+    lines = stream(
+        *(
+            {"type": "assistant", "message": {"id": f"m{n}", "content": [], "usage": one}}
+            for n in range(calls)
+        )
+    )
+    assert events_of("claude", lines)[-1] == UsageSeen(Usage(3 * calls, calls, 0), calls)

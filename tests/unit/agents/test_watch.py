@@ -71,6 +71,22 @@ def test_the_timeout_holds_whatever_is_said() -> None:
     assert run.kind_at(1000.0) == "limit"
 
 
+@pytest.mark.parametrize(
+    ("usage", "kind"),
+    [(Usage(100, 0, 0), None), (Usage(0, 0, 0), None), (Usage(), "overloaded")],
+    ids=["counts", "counts-nothing-yet", "only-a-call-that-began"],
+)
+def test_a_model_that_thinks_after_a_retry_is_no_longer_retried(
+    usage: Usage, kind: str | None
+) -> None:
+    """Its figures are its first sign of life; what tells none is none."""
+    run = Run()
+    run.see(RetrySeen(529, "overloaded"))
+    run.see(UsageSeen(usage, 1), 5.0)
+    run.watch.heard(5.0 + RETRY_PATIENCE_S)
+    assert run.kind_at(5.0 + RETRY_PATIENCE_S) == kind
+
+
 @pytest.mark.parametrize("status", [401, 403])
 def test_a_refused_account_is_final_at_the_first_retry(status: int) -> None:
     """Claude would try ten times."""
