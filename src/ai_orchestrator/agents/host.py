@@ -12,6 +12,7 @@ What a program needs is said by its driver, when to stop it by `watch`, how it e
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,6 +50,8 @@ from ai_orchestrator.model.agent import AgentResult, Usage
 from ai_orchestrator.model.ids import StepKey
 from ai_orchestrator.model.orders import AgentEventSink, AgentOrder
 from ai_orchestrator.model.workflow import AgentSpec
+
+log = logging.getLogger(__name__)
 
 LIMIT_RESULT_FILE_BYTES = 2**20
 _SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
@@ -129,18 +132,18 @@ class ProcessAgentHost:
     ) -> AgentResult:
         ready = await self._make_ready(order, home)
         parser = ready.driver.parser(Listening(order, self._clock, ready.earlier))
-        log = RawLog(await asyncio.to_thread(self._open_log, order.key), redact)
+        raw_log = RawLog(await asyncio.to_thread(self._open_log, order.key), redact)
         try:
-            session = Session(order.limits, parser, log, self._clock, on_event)
+            session = Session(order.limits, parser, raw_log, self._clock, on_event)
             await session.hold(self._spawner, ready.command)
             files = await asyncio.to_thread(_result_files, ready.launch)
             ending = await session.end(files, ready.driver.exit_kinds)
         finally:
-            await asyncio.to_thread(log.close)
+            await asyncio.to_thread(raw_log.close)
         result = conclude(session.tally, ending)
         if parser.thread_usage is not None and result.session_id is not None:
             known = order.paths.conversation, result.session_id, parser.thread_usage
-            await asyncio.to_thread(usage.store, *known)
+            await asyncio.to_thread(_store_usage, *known)
         return result
 
     async def _make_ready(self, order: AgentOrder, home: VendorHome | None) -> _Ready:
@@ -259,6 +262,19 @@ def _result_files(launch: Launch) -> dict[str, bytes]:
         for name, path in launch.result_files.items()
     }
     return {name: content for name, content in read.items() if content is not None}
+
+
+def _store_usage(conversation: Path, session_id: str, thread: Usage) -> None:
+    """Keeps the figures, where the disk has room: the answer is there, and was paid for."""
+    try:
+        usage.store(conversation, session_id, thread)
+    except OSError as error:
+        log.warning(
+            "%s: the conversation's figures are not kept, so its next run is counted from its "
+            "beginning: %s",
+            conversation,
+            error,
+        )
 
 
 def _earlier(order: AgentOrder) -> Usage | None:

@@ -1,17 +1,22 @@
 """The raw output of a run, kept for people: redacted line by line, bounded. Called by the host.
 
 Writing is apart from reading: a program that finds its pipe full at its end may drop what it had
-left to say (measured with Gemini), so nobody who reads waits for a disk.
+left to say (measured with Gemini), so nobody who reads waits for a disk. Nor is an answer lost for
+it: where the file cannot be written, that is told once to the runner's own log, and the rest of
+the output passes by.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import BinaryIO
 
 from ai_orchestrator.agents.lines import LineFramer
+
+log = logging.getLogger(__name__)
 
 LIMIT_LOG_BYTES = 64 * 2**20
 LIMIT_LINE_BYTES = 2**20
@@ -28,6 +33,7 @@ class RawLog:
         self._framers = {b"": LineFramer(LIMIT_LINE_BYTES), b"! ": LineFramer(LIMIT_LINE_BYTES)}
         self._written = 0
         self._tail = b""
+        self._has_failed = False
 
     def stdout(self, chunk: bytes) -> None:
         """Writes the lines that the chunk completes."""
@@ -40,7 +46,7 @@ class RawLog:
         self._write(b"! ", lines)
 
     def close(self) -> None:
-        """Writes what came without a line feed and closes the file. Idempotent."""
+        """Writes what came without a line feed and closes the file. Idempotent, never raises."""
         if self._file.closed:
             return
         for prefix, framer in self._framers.items():
@@ -48,7 +54,10 @@ class RawLog:
             if prefix:
                 self._keep_tail(rest)
             self._write(prefix, rest)
-        self._file.close()
+        try:
+            self._file.close()
+        except OSError as error:  # what was buffered has no room; the descriptor is closed
+            self._fail(error)
 
     def write(self, chunks: Sequence[tuple[bool, bytes]]) -> None:
         """Writes chunks in order; each with whether it is of standard error."""
@@ -70,7 +79,21 @@ class RawLog:
                 return
             content = prefix + self._redact(line) + b"\n"
             self._written += len(content)
-            self._file.write(content if self._written < LIMIT_LOG_BYTES else _CUT)
+            self._put(content if self._written < LIMIT_LOG_BYTES else _CUT)
+
+    def _put(self, content: bytes) -> None:
+        if self._has_failed:
+            return
+        try:
+            self._file.write(content)
+        except OSError as error:
+            self._fail(error)
+
+    def _fail(self, error: OSError) -> None:
+        if not self._has_failed:
+            self._has_failed = True
+            name = getattr(self._file, "name", "the log")
+            log.warning("%s: an agent's output is not kept from here on: %s", name, error)
 
 
 LIMIT_PENDING_BYTES = 32 * 2**20

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+from pathlib import Path
+from typing import BinaryIO
 
 import psutil
 import pytest
@@ -133,6 +136,25 @@ async def test_secrets_do_not_reach_the_log_or_the_message(stage: Stage) -> None
     assert SECRET.encode() not in stage.logs[0].content
     assert SECRET not in result.message
     assert "err [redacted:SECRET]" in result.message
+
+
+def full_log(_: StepKey) -> BinaryIO:
+    """Every write to it fails, the one at its closing too."""
+    return Path("/dev/full").open("wb")
+
+
+async def test_a_full_disk_costs_the_log_and_not_the_answer(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was paid for; neither the raw log nor the figures are worth throwing it away."""
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(stage.host, "_open_log", full_log)
+    monkeypatch.setattr("ai_orchestrator.agents.usage.write_below", full)
+    result = await stage.run("claude", f"{cat(PLAIN)}; head -c 300000 /dev/zero | tr '\\0' '\\n'")
+    assert (result.error_kind, result.final_text) == (None, HELLO)
 
 
 async def test_figures_over_a_thread_are_billed_once(stage: Stage) -> None:

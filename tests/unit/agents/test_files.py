@@ -136,3 +136,17 @@ def test_the_log_is_bounded() -> None:
     log.close()
     assert len(file.content) <= LIMIT_LOG_BYTES + 1000
     assert file.content.endswith(b"reached its limit]\n")
+
+
+@pytest.mark.parametrize("line", [b"x\n", b"x" * 100_000 + b"\n"], ids=["at-close", "at-write"])
+def test_a_full_disk_is_told_once_and_stops_nothing(
+    line: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The output passes by; the tail of standard error is still there."""
+    log = RawLog(Path("/dev/full").open("wb"), lambda line: line)  # noqa: SIM115  it closes it
+    for _ in range(3):
+        log.stdout(line)
+    log.stderr(b"why\n")
+    log.close()
+    assert log.stderr_tail == "why\n"
+    assert caplog.text.count("/dev/full") == 1
