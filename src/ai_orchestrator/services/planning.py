@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ai_orchestrator.agents.accounts import LoginPlaces
-from ai_orchestrator.agents.base import AgentMissingError
-from ai_orchestrator.agents.registry import driver
 from ai_orchestrator.agents.survey import AgentStatus
 from ai_orchestrator.base.process import DirectSpawner
 from ai_orchestrator.model.review import Verifier
@@ -17,7 +15,7 @@ from ai_orchestrator.model.workflow import WorkflowSpec
 from ai_orchestrator.services.acceptance import check_task_text, repository_name
 from ai_orchestrator.services.agents import survey_spec
 from ai_orchestrator.workflows.graph import agents_used
-from ai_orchestrator.workflows.loading.load import NoAgentError, freeze
+from ai_orchestrator.workflows.loading.load import freeze
 from ai_orchestrator.workspace.git_client import GitClient
 from ai_orchestrator.workspace.source import inspect, require_clean, resolve_name
 
@@ -45,29 +43,6 @@ async def plan(request: TaskRequest, places: LoginPlaces) -> Plan:
         verifiers=spec.verifiers,
         agents=await survey_spec(spec, used, request, places),
     )
-
-
-def require_agents(request: TaskRequest) -> None:
-    """Nothing, where the programs of all agents that would work are on the request's PATH.
-
-    What `freeze` raises, and `NoAgentError` with the command to type for each that is missing. The
-    runner looks again when it starts one. Blocking; looks at the disk only.
-    """
-    spec = freeze(request.config, request.workflow, request.options)
-    missing: list[str] = []
-    remedies: list[str] = []
-    for name in agents_used(spec.steps):
-        agent = spec.agents[name]
-        try:
-            driver(agent.driver).find(agent.command, request.path)
-        except AgentMissingError as error:
-            missing.append(f"The agent '{name}' is not installed: {error.message}")
-            remedies.append(driver(agent.driver).install_command or error.hint)
-    if missing:
-        raise NoAgentError(
-            " ".join(missing),
-            hint=f"Nothing was started. Next: {'; '.join(dict.fromkeys(remedies))}",
-        )
 
 
 async def _base(request: TaskRequest) -> str | None:

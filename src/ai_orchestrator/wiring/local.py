@@ -220,7 +220,7 @@ class LocalServices:
 
     def require_agents(self, request: TaskRequest) -> None:
         """Nothing, where the programs of the agents that would work are on this machine."""
-        from ai_orchestrator.services.planning import require_agents
+        from ai_orchestrator.services.required_agents import require_agents
 
         require_agents(request)
 

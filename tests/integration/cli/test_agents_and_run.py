@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 from tests.support.commands import Person
-from tests.support.configuration import shell_agent
 
 URL = "http://127.0.0.1:9/v1"
 
@@ -35,3 +34,26 @@ def test_built_in_agent_is_ready_where_a_run_takes_it(
         assert "AI_ORCHESTRATOR_MODEL_URL" in builtin["detail"]
         assert builtin["next_command"] == "export AI_ORCHESTRATOR_MODEL_URL=..."
         assert "AI_ORCHESTRATOR_MODEL_URL" in planned.err
+
+
+@pytest.mark.parametrize("words", [("--agents", "gone"), ()], ids=["named", "by-role"])
+def test_an_agent_that_is_not_installed_is_refused_before_acceptance(
+    person: Person, repository: Path, words: tuple[str, ...]
+) -> None:
+    """Exit 3 with what to do; no runner was started for it, and no task is left."""
+    gone = {"driver": "command", "command": "no-such-program-anywhere"}
+    person.writes({"agents": {"gone": gone}})
+    done = person.types("run", "Do it", "-w", "quick", *words, cwd=repository)
+    assert done.code == 3
+    assert "The agent 'gone' is not installed: 'no-such-program-anywhere'" in done.err
+    assert "agents.<name>.command" in done.err
+    assert person.runner_pid is None
+
+
+def test_an_agent_that_no_step_takes_may_be_missing(person: Person, repository: Path) -> None:
+    """Only those that would work have to be there."""
+    gone = {"driver": "command", "command": "no-such-program-anywhere"}
+    path = person.has_agent("echo hi > out.txt", others={"gone": gone})
+    assert "gone" in json.loads(path.read_text())["agents"]
+    done = person.types("run", "Do it", "-w", "quick", cwd=repository)
+    assert done.code == 0, done.err
