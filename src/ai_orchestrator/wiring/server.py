@@ -19,6 +19,7 @@ from ai_orchestrator.api.app import build_app
 from ai_orchestrator.base.clock import SystemClock
 from ai_orchestrator.base.errors import EnvironmentProblemError, TemporaryError, shorten
 from ai_orchestrator.base.process import GuardedSpawner
+from ai_orchestrator.base.struct_tables import build_struct_tables
 from ai_orchestrator.engine.adoption import Adoption, Unfinished
 from ai_orchestrator.engine.context import EngineContext
 from ai_orchestrator.engine.engine import Engine, EngineSettings
@@ -165,6 +166,7 @@ def build_server(settings: ServerSettings) -> Server:
     The guardian is started first, while this process has one thread and nothing to leak. Raises
     `EnvironmentProblemError` where the data directory cannot be used.
     """
+    build_struct_tables()
     try:
         return _Builder(settings).build()
     except (OSError, sa.exc.OperationalError) as error:
