@@ -2,14 +2,34 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from ai_orchestrator.base.errors import BadInputError, NotFoundError
+from ai_orchestrator.base.errors import BadInputError, EnvironmentProblemError, NotFoundError
 
 CONFIG_LIMIT_BYTES = 1024 * 1024
 """A guess: a configuration with a dozen workflows has some 20 KB."""
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+@contextmanager
+def writing_where_asked(called: str) -> Iterator[None]:
+    """What a person named as a target may not be writable: told as that, by the name they know.
+
+    Raises `BadInputError`, `EnvironmentProblemError` where the disk is full.
+    """
+    try:
+        yield
+    except OSError as error:
+        kind = EnvironmentProblemError if error.errno in _FULL else BadInputError
+        raise kind(
+            f"{called} cannot be written: {error.strerror or type(error).__name__}."
+        ) from error
 
 
 def read_small_file(path: Path, *, limit_bytes: int = CONFIG_LIMIT_BYTES) -> bytes:

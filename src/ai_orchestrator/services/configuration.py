@@ -7,23 +7,27 @@ from datetime import datetime
 from pathlib import Path
 
 from ai_orchestrator.base.errors import ConflictError, NotFoundError
+from ai_orchestrator.config.files import writing_where_asked
 from ai_orchestrator.config.repository_config import read_repository_config
 from ai_orchestrator.config.trust import TrustRecord, TrustStore
 from ai_orchestrator.services.repository import find_repository
 
 
-def write_example(target: Path, document: str, *, is_forced: bool) -> Path:
-    """Where the commented example was written. Raises `ConflictError` when something is there."""
-    target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | (os.O_TRUNC if is_forced else os.O_EXCL)
-    try:
-        descriptor = os.open(target, flags, 0o600)
-    except FileExistsError as error:
-        raise ConflictError(
-            f"{target} exists already.", hint="--force overwrites it with the example."
-        ) from error
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(document)
+def write_example(target: Path, document: str, *, is_forced: bool, is_private: bool) -> Path:
+    """Where the commented example was written. Raises `ConflictError` when something is there.
+
+    Directory and file are the owner's alone where `is_private`, else as the umask says.
+    """
+    with writing_where_asked(str(target)):
+        target.parent.mkdir(mode=0o700 if is_private else 0o777, parents=True, exist_ok=True)
+        if not is_forced and os.path.lexists(target):
+            raise ConflictError(
+                f"{target} exists already.", hint="--force overwrites it with the example."
+            )
+        flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | (os.O_TRUNC if is_forced else os.O_EXCL)
+        descriptor = os.open(target, flags, 0o600 if is_private else 0o666)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(document)
     return target
 
 

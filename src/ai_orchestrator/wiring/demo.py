@@ -17,6 +17,7 @@ from ai_orchestrator.base.process import DirectSpawner
 from ai_orchestrator.client.backend import HttpBackend
 from ai_orchestrator.client.local_runner import LocalRunner
 from ai_orchestrator.config.environment import Environment
+from ai_orchestrator.config.files import writing_where_asked
 from ai_orchestrator.config.paths import socket_path
 from ai_orchestrator.config.resolve import ResolveRequest, resolve
 from ai_orchestrator.model.task import RepositorySource, TaskRequest
@@ -79,9 +80,10 @@ def _directory(cwd: Path, directory: Path | None) -> Path:
     if directory is None:
         return Path(tempfile.mkdtemp(prefix="ai-orchestrator-demo-"))
     root = cwd / directory
-    if root.exists() and any(root.iterdir()):
-        raise BadInputError(f"--directory {root}: is not empty.", hint="Name a new directory.")
-    root.mkdir(parents=True, exist_ok=True)
+    with writing_where_asked(f"--directory {root}"):
+        if root.exists() and any(root.iterdir()):
+            raise BadInputError(f"--directory {root}: is not empty.", hint="Name a new directory.")
+        (root / "data").mkdir(mode=0o700, parents=True)
     return root
 
 

@@ -310,7 +310,7 @@ class LocalServices:
         from ai_orchestrator.workflows.loading.built_in import built_in_text
 
         target = path or user_config_file(self.environment)
-        return write_example(target, built_in_text(), is_forced=is_forced)
+        return write_example(target, built_in_text(), is_forced=is_forced, is_private=path is None)
 
     def trust_repository(self, path: Path) -> TrustRecord:
         """Records trust in the configuration that the repository carries now."""
