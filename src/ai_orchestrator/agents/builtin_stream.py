@@ -8,6 +8,7 @@ from typing import Literal
 import msgspec
 
 from ai_orchestrator.agents.stream import Dialect, read_as
+from ai_orchestrator.agents.usage import measured
 from ai_orchestrator.model.agent import (
     AgentEvent,
     EndSeen,
@@ -16,7 +17,6 @@ from ai_orchestrator.model.agent import (
     SessionSeen,
     TextSeen,
     ToolSeen,
-    Usage,
     UsageSeen,
 )
 
@@ -74,7 +74,7 @@ class BuiltinDialect(Dialect):
                 yield ToolSeen(tool.id, tool.name, tool.phase, tool.summary)
             case "usage":
                 used = read_as(_Usage, line)
-                usage = Usage(used.input_tokens, used.output_tokens, used.cached_tokens)
+                usage = measured(used.input_tokens, used.output_tokens, used.cached_tokens)
                 yield UsageSeen(usage, used.turns)
             case "retry":
                 retry = read_as(_Retry, line)

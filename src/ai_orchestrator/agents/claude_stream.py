@@ -15,7 +15,7 @@ from decimal import Decimal
 import msgspec
 
 from ai_orchestrator.agents.stream import Dialect, cut, read_as, summary
-from ai_orchestrator.agents.usage import largest, since
+from ai_orchestrator.agents.usage import largest, measured, money, since
 from ai_orchestrator.base.clock import Clock
 from ai_orchestrator.model.agent import (
     AgentEvent,
@@ -38,9 +38,9 @@ class _Tokens(msgspec.Struct, frozen=True):
 
     @property
     def usage(self) -> Usage:
-        fresh = self.input_tokens + self.cache_creation_input_tokens
-        cached = self.cache_read_input_tokens
-        return Usage(fresh + cached, self.output_tokens, cached)
+        fresh = max(self.input_tokens, 0) + max(self.cache_creation_input_tokens, 0)
+        cached = max(self.cache_read_input_tokens, 0)
+        return measured(fresh + cached, self.output_tokens, cached)
 
 
 class _ModelTokens(msgspec.Struct, frozen=True, rename="camel"):
@@ -52,9 +52,9 @@ class _ModelTokens(msgspec.Struct, frozen=True, rename="camel"):
 
     @property
     def usage(self) -> Usage:
-        fresh = self.input_tokens + self.cache_creation_input_tokens
-        cached = self.cache_read_input_tokens
-        return Usage(fresh + cached, self.output_tokens, cached, self.cost_usd)
+        fresh = max(self.input_tokens, 0) + max(self.cache_creation_input_tokens, 0)
+        cached = max(self.cache_read_input_tokens, 0)
+        return measured(fresh + cached, self.output_tokens, cached, self.cost_usd)
 
 
 class _System(msgspec.Struct, frozen=True):
@@ -203,7 +203,7 @@ class ClaudeDialect(Dialect):
         """That a call is answered, once: before its first word it may think for minutes."""
         if self._current != self._thinking:
             self._thinking = self._current
-            yield UsageSeen(largest(self._counted, Usage(0, 0, 0)), len(self._calls))
+            yield UsageSeen(largest(self._counted, Usage(0, 0, 0)), max(len(self._calls), 1))
 
     def _speak(self, delta: _Delta | None) -> Iterator[AgentEvent]:
         if delta is not None and delta.type == "text_delta" and delta.text:
@@ -261,7 +261,7 @@ class ClaudeDialect(Dialect):
 
     def _total(self, event: _Result) -> Usage:
         """The run's figures: the larger of what was seen call by call and what the end reports."""
-        self._cost = event.total_cost_usd
+        self._cost = money(event.total_cost_usd)
         parts = Usage()
         for model in event.model_usage_since_last_result.values():
             parts = parts.plus(model.usage)

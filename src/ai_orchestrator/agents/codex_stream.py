@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import msgspec
 
 from ai_orchestrator.agents.stream import Dialect, cut, read_as
-from ai_orchestrator.agents.usage import since
+from ai_orchestrator.agents.usage import measured, since
 from ai_orchestrator.model.agent import (
     AgentEvent,
     EndSeen,
@@ -73,7 +73,8 @@ _STATUS = re.compile(r"\bstatus (\d{3})\b")
 _RECONNECTING = "Reconnecting..."
 _QUOTA = re.compile(r"usage limit|quota|insufficient_quota", re.IGNORECASE)
 _RESET = re.compile(
-    r"try again in (?:(\d+) days? ?)?(?:(\d+) hours? ?)?(?:(\d+) minutes? ?)?(?:(\d+) seconds?)?",
+    r"try again in (?:(\d{1,9}) days? ?)?(?:(\d{1,9}) hours? ?)?"
+    r"(?:(\d{1,9}) minutes? ?)?(?:(\d{1,9}) seconds?)?",
     re.IGNORECASE,
 )
 _BUSY = re.compile(
@@ -138,7 +139,7 @@ class CodexDialect(Dialect):
     def _completed(self, event: _Completed) -> Iterator[AgentEvent]:
         if event.usage is not None:
             used = event.usage
-            thread = Usage(used.input_tokens, used.output_tokens, used.cached_input_tokens)
+            thread = measured(used.input_tokens, used.output_tokens, used.cached_input_tokens)
             self._thread = thread
             yield UsageSeen(since(thread, self._earlier), self._tools + 1)
         yield EndSeen(None, final_text=self._text)

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 import msgspec
 
 from ai_orchestrator.agents.stream import Dialect, cut, read_as, summary
-from ai_orchestrator.agents.usage import since
+from ai_orchestrator.agents.usage import measured, since
 from ai_orchestrator.model.agent import (
     AgentEvent,
     EndSeen,
@@ -126,7 +126,7 @@ class CopilotDialect(Dialect):
         for model in metrics.values():
             used = model.usage
             thread = thread.plus(
-                Usage(used.input_tokens, used.output_tokens, used.cache_read_tokens)
+                measured(used.input_tokens, used.output_tokens, used.cache_read_tokens)
             )
         self._thread = thread
         yield UsageSeen(since(thread, self._earlier), self._turns)

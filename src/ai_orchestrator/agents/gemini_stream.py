@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 import msgspec
 
 from ai_orchestrator.agents.stream import Dialect, cut, read_as, summary
+from ai_orchestrator.agents.usage import measured
 from ai_orchestrator.model.agent import (
     AgentEvent,
     EndSeen,
@@ -131,7 +132,7 @@ class GeminiDialect(Dialect):
     def _result(self, event: _Result) -> Iterator[AgentEvent]:
         if event.stats is not None:
             stats = event.stats
-            used = Usage(stats.input_tokens, stats.output_tokens, stats.cached)
+            used = measured(stats.input_tokens, stats.output_tokens, stats.cached)
             yield UsageSeen(used, self._tools + 1)
         if event.status == "success" and self._problem and not self._text:
             # It stopped by itself, for instance "Loop detected", and calls that a success.

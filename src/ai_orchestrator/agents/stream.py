@@ -14,6 +14,7 @@ from typing import TypeVar
 import msgspec
 
 from ai_orchestrator.agents.lines import LineFramer
+from ai_orchestrator.agents.usage import credible
 from ai_orchestrator.base.command import Exit
 from ai_orchestrator.model.agent import AgentEvent, EndSeen, Usage
 
@@ -44,6 +45,10 @@ class Dialect(ABC):
         return None
 
 
+_BEYOND_USE = (msgspec.MsgspecError, RecursionError, ValueError, ArithmeticError)
+"""An integer of 5000 digits cannot be printed, one of 400 is no float."""
+
+
 class _Kind(msgspec.Struct, frozen=True):
     type: str
 
@@ -67,11 +72,7 @@ class JsonStream:
 
     def feed_stderr(self, chunk: bytes) -> list[AgentEvent]:
         """See `StreamParser.feed_stderr`."""
-        return [
-            event
-            for line in self._err.feed(chunk)
-            for event in self._dialect.read_stderr(line.decode("utf-8", "replace"))
-        ]
+        return [event for line in self._err.feed(chunk) for event in self._read_stderr(line)]
 
     def finish(
         self,
@@ -80,7 +81,7 @@ class JsonStream:
     ) -> list[AgentEvent]:
         """See `StreamParser.finish`."""
         events = [event for line in self._out.finish() for event in self._read(line)]
-        return [*events, *self._drops(), *self._dialect.at_end(files)]
+        return [*events, *self._drops(), *self._taken(self._dialect.at_end(files))]
 
     @property
     def thread_usage(self) -> Usage | None:
@@ -97,9 +98,16 @@ class JsonStream:
         except (msgspec.MsgspecError, ValueError, RecursionError):
             self.noise_lines += 1
             return []
+        return self._taken(self._dialect.read(kind, text))
+
+    def _read_stderr(self, line: bytes) -> list[AgentEvent]:
+        return self._taken(self._dialect.read_stderr(line.decode("utf-8", "replace")))
+
+    def _taken(self, events: Iterable[AgentEvent]) -> list[AgentEvent]:
+        """The events of a line, believable; none where its fields or numbers are beyond use."""
         try:
-            return list(self._dialect.read(kind, text))
-        except (msgspec.MsgspecError, RecursionError):
+            return [credible(event) for event in events]
+        except _BEYOND_USE:
             self.unreadable_lines += 1
             return []
 

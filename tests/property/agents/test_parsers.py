@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 
+import msgspec
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tests.unit.agents.orders import RECORDINGS, concluded, ending, events_of, parser
 
+from ai_orchestrator.agents.usage import LIMIT_COST_USD, LIMIT_COUNT
 from ai_orchestrator.base.command import Exit
-from ai_orchestrator.model.agent import AgentEvent, EndSeen
+from ai_orchestrator.model.agent import AgentEvent, EndSeen, Usage
 
 STREAMS = {
     f"{path.parent.name}-{path.stem}": (path.parent.name, path.read_bytes())
@@ -104,6 +107,61 @@ def test_events_of_any_shape_do_no_harm(agent: str, events: list[tuple[str, obje
     assert result.error_kind is not None
     result.message.encode()
     result.final_text.encode()
+
+
+NUMBERS = st.sampled_from(
+    ["NaN", "sNaN", "-Infinity", "1e999999999", "-3.5", "1e-999999", "0.25", -1, 10**30, 2**63, 7]
+) | st.integers(-(10**20), 10**20)
+FIGURES = (
+    *("input_tokens", "output_tokens", "cached_tokens", "cached_input_tokens", "cached"),
+    *("cache_read_input_tokens", "cache_creation_input_tokens", "turns", "num_turns"),
+    *("total_cost_usd", "costUSD", "inputTokens", "outputTokens", "resets_at", "retry_delay_ms"),
+    *("reset_s", "delay_s", "status", "error_status", "attempt", "exitCode"),
+)
+
+
+def lines_with(figures: dict[str, object]) -> bytes:
+    """Every event in which an agent tells figures, with these in it."""
+    model = {"usage": figures, "message": {"id": "m", "content": [], "usage": figures}}
+    limits = {"rate_limit_info": {"status": "rejected", "resetsAt": figures.get("resets_at")}}
+    more = {"model_usage_since_last_result": {"x": figures}, "stats": figures, "message": "x"}
+    events = [
+        {"type": "assistant", **model},
+        {"type": "rate_limit_event", **limits},
+        {"type": "system", "subtype": "api_retry", **figures},
+        {"type": "retry", "message": "x", "delay_s": 1.0, **figures},
+        {"type": "usage", "turns": 1, **figures},
+        {"type": "turn.completed", **model},
+        *({"type": "result", "is_error": error, **figures, **more} for error in (False, True)),
+        {"type": "result", "status": "success", "sessionId": "s", "exitCode": 1, **figures},
+        {"type": "end", "error_kind": "quota", **figures},
+    ]
+    return b"".join(json.dumps(one).encode() + b"\n" for one in events)
+
+
+@pytest.mark.parametrize("agent", [agent for agent in AGENTS if agent != "command"])
+@given(figures=st.dictionaries(st.sampled_from(FIGURES), NUMBERS, max_size=5))
+@example(figures={"total_cost_usd": "NaN"})
+@example(figures={"costUSD": "sNaN", "total_cost_usd": "0.25"})
+@example(figures={"input_tokens": -(10**9), "output_tokens": 2**63})
+@example(figures={"input_tokens": 10**30, "turns": 10**30, "num_turns": -4})
+@settings(max_examples=60, deadline=None)
+def test_numbers_of_a_stranger_can_be_added_and_stored(
+    agent: str, figures: dict[str, object]
+) -> None:
+    """Nothing negative, nothing endless, nothing that a database or JSON does not hold."""
+    made = parser(agent)
+    events = made.feed(lines_with(figures)) + made.finish({}, Exit(0, None))
+    told = concluded(events)
+    thread = made.thread_usage or Usage()
+    for usage in (told.usage, thread, told.usage.plus(thread)):
+        for number in (usage.input_tokens, usage.output_tokens, usage.cached_tokens, told.turns):
+            assert number is None or 0 <= number <= 2 * LIMIT_COUNT
+        assert usage.cost_usd is None or 0 <= usage.cost_usd <= 2 * LIMIT_COST_USD
+        assert len(f"{usage.cost_usd or 0:f}") < 40
+    for event in events:
+        msgspec.json.encode(event)
+    assert timedelta(seconds=told.reset_s or 0.0) >= timedelta(0)
 
 
 @given(text=st.text(), chunks=st.integers(1, 5))

@@ -287,7 +287,7 @@ def test_claude_that_thinks_is_heard() -> None:
             *[claude_part(type="content_block_delta", delta=delta)] * 3,
         ),
     )
-    assert events == [UsageSeen(Usage(0, 0, 0), 0)]
+    assert events == [UsageSeen(Usage(0, 0, 0), 1)]
 
 
 def test_claude_s_calls_are_added_up_in_steps() -> None:
