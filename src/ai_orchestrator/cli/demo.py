@@ -49,6 +49,13 @@ def demo(ctx: click.Context, /, **flags: Unpack[DemoFlags]) -> int:
     from ai_orchestrator.cli.watching import Watch, accept, named_when_lost, say_accepted, watch
 
     settings = settings_of(ctx, verbose=flags["verbose"])
+    for option, given in (("--data-dir", settings.data_dir), ("--server", settings.server)):
+        if given is not None:
+            raise click.UsageError(
+                f"{option} has no effect on the demo: it has a runner and a data directory of its "
+                "own, below --directory, so that nothing of it is left among your tasks.",
+                ctx=ctx,
+            )
     ready = services_of(ctx).run_demo(
         settings, directory=absolute(flags["directory"]), agents=comma_separated(flags["agents"])
     )

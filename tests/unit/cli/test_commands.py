@@ -302,6 +302,16 @@ def test_demo_is_played_by_whom_one_names(
     assert world.services.demo_agents == agents
 
 
+@pytest.mark.parametrize("words", [("--data-dir", "/x"), ("--server", "http://127.0.0.1:1")])
+def test_demo_is_not_shown_where_it_does_not_run(world: World, words: tuple[str, ...]) -> None:
+    """An option without effect is refused with the reason and what to use."""
+    done = world.type(*words, "demo")
+
+    assert done.code == 2
+    assert f"{words[0]} has no effect on the demo" in done.err
+    assert "--directory" in done.err
+
+
 def test_demo_that_fails_exits_like_its_task(world: World) -> None:
     """It does not pretend."""
     world.backend.rounds = [Round(story(), task_view(TaskState.FAILED, OutcomeCode.AGENT_FAILED))]
