@@ -198,6 +198,10 @@ def _owner(connection: sa.Connection, task_id: str) -> dict[str, Any]:
 
 def _sum_up(connection: sa.Connection, task_id: str) -> Usage:
     table = tables_of(connection).tasks
+    # Two that end side by side must not each sum up without the other. A foreign key's lock, which
+    # the insertion of an attempt takes, is no bar to this one: they would wait crosswise.
+    own = sa.select(table.c.id).where(table.c.id == task_id)
+    connection.execute(own.with_for_update(key_share=True))
     total = spend(connection, task_id)
     connection.execute(sa.update(table).where(table.c.id == task_id).values(usage=total))
     return total

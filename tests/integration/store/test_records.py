@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+import sqlalchemy as sa
+from tests.integration.store.conftest import Store
 
 from ai_orchestrator.base.errors import InternalError, NotFoundError
 from ai_orchestrator.model.agent import Usage
@@ -32,13 +37,17 @@ from ai_orchestrator.model.review import (
     VerifierResult,
 )
 from ai_orchestrator.model.states import OutcomeCode, TaskState
-from ai_orchestrator.store.attempts import spend
+from ai_orchestrator.store.attempts import end_attempt, spend
+from ai_orchestrator.store.database import Database
+from ai_orchestrator.store.engine import open_database
 from ai_orchestrator.store.events import read_events
+from ai_orchestrator.store.schema import upgrade
 from ai_orchestrator.store.tasks import load_credentials, save_credentials
 from ai_orchestrator.store.views import list_tasks, task_view
 from ai_orchestrator.workflows.running.ports import Records
 
 Make = Callable[..., Any]
+DEADLINE_S = 30.0
 USAGE = Usage(input_tokens=100, output_tokens=20, cached_tokens=50, cost_usd=Decimal("0.10"))
 
 
@@ -263,6 +272,37 @@ async def test_budget_tells_the_spend_of_the_whole_task(
     )
     (told,) = [e.data for e in _events(store, task_id) if isinstance(e.data, BudgetChangedData)]
     assert told == msgspec.structs.replace(own, usage=USAGE.plus(USAGE).plus(USAGE))
+
+
+def test_two_that_end_side_by_side_are_both_in_the_sum(
+    postgresql_url: str, tmp_path: Path, step: Make
+) -> None:
+    """The second waits for the first before it looks at the rows."""
+    engine = open_database(postgresql_url)
+    upgrade(engine, tmp_path / "backups")
+    store = Store(Database(engine), tmp_path)
+    task_id = store.accept()
+
+    def end(name: str) -> Usage | None:
+        view = step(step=name, outcome="succeeded", usage=USAGE)
+        return store.database.write(lambda c: end_attempt(c, task_id, 1, view))
+
+    with ThreadPoolExecutor(1) as pool:
+        with engine.begin() as first:
+            end_attempt(first, task_id, 1, step(outcome="succeeded", usage=USAGE))
+            second = pool.submit(end, "review")
+            _until_one_waits(engine)
+        assert second.result(DEADLINE_S) == USAGE.plus(USAGE)
+    store.database.close()
+
+
+def _until_one_waits(engine: sa.Engine) -> None:
+    deadline = time.monotonic() + DEADLINE_S
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        while connection.exec_driver_sql(waiting).scalar_one() == 0:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
 
 
 async def test_ledger_keeps_its_order(store: Any, event: Make) -> None:
