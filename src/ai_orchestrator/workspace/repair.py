@@ -32,7 +32,7 @@ def make_accessible(root: Path) -> None:
     Follows no link. Raises `UnrecordableTreeError` for paths beyond the system's limit, and for
     what is not ours.
     """
-    with _explained():
+    with explained():
         waiting = [str(root)]
         while waiting:
             directory = waiting.pop()
@@ -46,8 +46,8 @@ def make_accessible(root: Path) -> None:
 
 
 @contextmanager
-def _explained() -> Iterator[None]:
-    """What the system refuses, as an error about the tree."""
+def explained() -> Iterator[None]:
+    """What the system refuses, raised as `UnrecordableTreeError`."""
     try:
         yield
     except PermissionError as error:
@@ -88,7 +88,7 @@ def strip_repositories(tree: Path, folders: Iterable[str], trash: Trash) -> list
 
 def _strip_below(tree: Path, start: Path, trash: Trash) -> list[str]:
     found, waiting = list[Path](), [start]
-    with _explained():
+    with explained():
         while waiting:
             with os.scandir(waiting.pop()) as entries:
                 for entry in entries:

@@ -12,7 +12,7 @@ import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ai_orchestrator.base.beside import Gate, always_open
+from ai_orchestrator.base.beside import Gate, always_open, together
 from ai_orchestrator.workspace.chains import moving, recording, stepping
 from ai_orchestrator.workspace.diff import GITLINK_MODE
 from ai_orchestrator.workspace.disk import require_free
@@ -27,6 +27,7 @@ from ai_orchestrator.workspace.git import (
     read_lines,
 )
 from ai_orchestrator.workspace.git_client import GitClient
+from ai_orchestrator.workspace.hidden import discard_hidden
 from ai_orchestrator.workspace.layout import AttemptLayout
 from ai_orchestrator.workspace.mirror import Mirror
 from ai_orchestrator.workspace.removal import Trash
@@ -86,6 +87,7 @@ class WorkTree:
         self._hang_s = home.hang_s
         self._base = base
         self._place = Place(ground.repository, ground.tree, ground.index)
+        self._known_links: set[str] | None = None
 
     @property
     def is_made(self) -> bool:
@@ -159,6 +161,7 @@ class WorkTree:
     async def move_to(self, treeish: str, *, keep_ignored: bool) -> None:
         """The checkout equals a commit or tree; what git does not know is gone.
 
+        Without ignored files it holds nothing else at all, also of what git never looks at.
         A checkout that resists is thrown away and made anew.
         """
         self._unlock()
@@ -173,9 +176,19 @@ class WorkTree:
         await self.make(treeish)
 
     async def _try_move(self, treeish: str, *, keep_ignored: bool) -> bool:
-        """Whether it went without a word: git only warns about what it cannot remove."""
-        answer = await self._git.ask(self._place, moving(treeish, keep_ignored=keep_ignored))
-        return answer.is_success and not answer.stderr
+        """Whether it went without a word."""
+        move = self._git.ask(self._place, moving(treeish, keep_ignored=keep_ignored))
+        if keep_ignored:
+            return _is_quiet(await move)
+        answer, links = await together(move, self._links_of_base())
+        if not _is_quiet(answer):
+            return False
+        hidden = await asyncio.to_thread(
+            discard_hidden, self.ground.tree, sorted(links), self._trash
+        )
+        if hidden:
+            log.warning("removed what git does not see in %s: %s", self.ground.tree, hidden[:20])
+        return True
 
     async def _try(self, chain: Chain, gate: Gate = always_open) -> Answer:
         """The answer; one that hung on something strange counts as a failure."""
@@ -218,9 +231,14 @@ class WorkTree:
             log.warning("removed repositories within %s: %s", self.ground.tree, stripped[:20])
 
     async def _links_of_base(self) -> set[str]:
-        """Submodules that the work started with; any other link to a commit is the agent's."""
-        listing = await self._git.output(self._place, "ls-tree", "-r", "-z", self._base)
-        return _gitlinks(listing)
+        """Submodules that the work started with; any other link to a commit is the agent's.
+
+        So no commit that is recorded has other ones.
+        """
+        if self._known_links is None:
+            listing = await self._git.output(self._place, "ls-tree", "-r", "-z", self._base)
+            self._known_links = _gitlinks(listing)
+        return self._known_links
 
     async def _links_of_index(self) -> set[str]:
         """Links in our index; an index that cannot be read is made anew without stat data."""
@@ -248,6 +266,11 @@ class WorkTree:
 
     def _unlock(self) -> None:
         self.ground.lock.unlink(missing_ok=True)
+
+
+def _is_quiet(answer: Answer) -> bool:
+    """Git did it without a word: it only warns about what it cannot remove."""
+    return answer.is_success and not answer.stderr
 
 
 def listed_bytes(listing: bytes) -> int:
