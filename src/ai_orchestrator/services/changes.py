@@ -100,11 +100,7 @@ class TaskChanges:
     async def _tree(self, view: TaskView) -> GitTaskTree:
         tree = await self._tree_or_none(view)
         if tree is None:
-            summary = view.summary
-            raise NotFoundError(
-                f"task {summary.id}: has no repository yet ({summary.state}).",
-                hint=attempts_named(view),
-            )
+            raise NotFoundError(_without_repository(view), hint=attempts_named(view))
         return tree
 
     async def _tree_or_none(self, view: TaskView) -> GitTaskTree | None:
@@ -138,6 +134,21 @@ async def _between(tree: GitTaskTree, view: TaskView, step: str | None) -> tuple
     if step is None:
         return view.base_commit, last
     return await tree.parent(last) or view.base_commit, last
+
+
+def _without_repository(view: TaskView) -> str:
+    summary = view.summary
+    told = f"task {summary.id}: "
+    if not summary.state.is_final:
+        return f"{told}has no repository yet ({summary.state})."
+    if view.is_applied:
+        return (
+            f"{told}its repository was removed by gc after the work was applied: it is on branch "
+            f"{view.branch} of {summary.repository}, unless it was merged or brought elsewhere."
+        )
+    if view.final_commit is not None:
+        return f"{told}its repository was removed, and the work with it."
+    return f"{told}has no repository: it changed nothing ({summary.state})."
 
 
 def _of(step: str | None) -> str:
