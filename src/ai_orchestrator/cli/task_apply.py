@@ -47,9 +47,7 @@ class ApplyFlags(TypedDict):
 @click.command()
 @task_argument
 @click.option("--branch", "is_branch", is_flag=True, help="Make the task's branch (the default).")
-@click.option(
-    "--merge", "is_merge", is_flag=True, help="Make it and merge it into what is checked out."
-)
+@click.option("--merge", "is_merge", is_flag=True, help="Merge the work into what is checked out.")
 @click.option("--patch", "patch_file", metavar="FILE", help="Only write a patch; - is stdout.")
 @click.option("-o", "--output", metavar="DIR", help="Make a new repository there with the result.")
 @click.option(
@@ -76,7 +74,7 @@ def apply(ctx: click.Context, /, **flags: Unpack[ApplyFlags]) -> int:
             mode=mode,
             attempt=flags["attempt"],
         )
-    _show(ctx, applied, is_json=flags["is_json"])
+    _show(ctx, applied, flags["task_id"], is_json=flags["is_json"])
     return 0
 
 
@@ -147,7 +145,8 @@ def _replace_file(target: Path, chunks: Iterable[bytes]) -> int:
     return count_bytes
 
 
-def _show(ctx: click.Context, applied: Applied, *, is_json: bool) -> None:
+def _show(ctx: click.Context, applied: Applied, task_id: str, *, is_json: bool) -> None:
+    from ai_orchestrator.model.ids import short_id
 
     if is_json:
         show_json(
@@ -160,13 +159,13 @@ def _show(ctx: click.Context, applied: Applied, *, is_json: bool) -> None:
         )
         return
     commit = figures.short_commit(applied.commit)
-    verb = "merged into" if applied.is_merged else "in"
-    show(
-        ctx,
-        line(Span(applied.branch, "strong"), f" ({commit}) is {verb} {applied.repository}"),
-    )
-    if not applied.is_merged:
-        show(ctx, line(Span("  next:      ", "dim"), Span(_merge_command(applied), "accent")))
+    branch = Span(applied.branch, "strong")
+    if applied.is_merged:
+        told = f"the work of task {short_id(task_id)} is merged into "
+        show(ctx, line(told, branch, f" ({commit}) of {applied.repository}"))
+        return
+    show(ctx, line(branch, f" ({commit}) is in {applied.repository}"))
+    show(ctx, line(Span("  next:      ", "dim"), Span(_merge_command(applied), "accent")))
 
 
 def _merge_command(applied: Applied) -> str:

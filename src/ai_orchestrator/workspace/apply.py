@@ -32,6 +32,7 @@ from ai_orchestrator.workspace.source import SourceState, check_name, inspect, r
 
 _SUBJECT_CHARS = 72
 _LISTED_PATHS = 10
+_WITHOUT_A_BRANCH = "Or apply without that branch: --merge, --patch FILE or --output DIR."
 _FETCH = (
     *("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance"),
     "--no-recurse-submodules",
@@ -85,7 +86,7 @@ async def to_branch(
     elif found != tip:
         raise ConflictError(
             f"{repository}: branch {name} exists and has other content.",
-            hint=f"Choose another name with --branch, or delete it: git branch -D {name}",
+            hint=f"Rename it: git branch -m {name} NEW. {_WITHOUT_A_BRANCH}",
         )
     is_verified = await _is_verified(git, place, tip, result)
     return Applied("branch", name, tip, is_verified, is_new=found is None)
@@ -207,7 +208,7 @@ async def _require_no_clash(git: GitClient, place: Place, name: str) -> None:
     if clashing is not None:
         raise ConflictError(
             f"Branch {name} cannot be made beside branch {clashing}.",
-            hint="Choose another name with --branch, or rename the existing one.",
+            hint=f"Rename the existing one: git branch -m {clashing} NEW. {_WITHOUT_A_BRANCH}",
         )
 
 

@@ -555,7 +555,9 @@ class MemoryServices:
             raise self.apply_problem
         self.applied = (task_id, repository, mode)
         where = str(repository) if repository else "/home/ann/calculator"
-        return Delivered(where, is_merged=mode == "merge")
+        if mode == "merge":
+            return Delivered(where, branch="main", is_merged=True)
+        return Delivered(where)
 
     def task_repository(self, backend: Backend, task_id: str) -> Path | None:
         return Path("/home/ann/data/repos/x.git")

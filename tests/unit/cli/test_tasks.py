@@ -186,7 +186,12 @@ def test_files_lists_one_per_line(world: World) -> None:
     [
         pytest.param((), (TASK, None, "branch"), "merge ai/", id="default"),
         pytest.param(("--branch",), (TASK, None, "branch"), "is in", id="branch"),
-        pytest.param(("--merge",), (TASK, None, "merge"), "merged into", id="merge"),
+        pytest.param(
+            ("--merge",),
+            (TASK, None, "merge"),
+            f"the work of task {SHORT} is merged into main (2222222222) of /home/ann/calculator",
+            id="merge",
+        ),
         pytest.param(("--repo", "/r"), (TASK, Path("/r"), "branch"), "/r", id="repo"),
         pytest.param(("-o", "/n"), (TASK, Path("/n"), "new-directory"), "/n", id="output"),
     ],
