@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import assert_never
 
+from ai_orchestrator.agents.kept_text import LIMIT_TEXT_CHARS, KeptText
 from ai_orchestrator.base.command import Exit
 from ai_orchestrator.base.errors import shorten
 from ai_orchestrator.model.agent import (
@@ -29,8 +30,6 @@ from ai_orchestrator.model.agent import (
 from ai_orchestrator.model.workflow import Limits
 
 STDERR_TOLD_CHARS = 400  # the reason stands at the end, after the warnings
-LIMIT_TEXT_CHARS = 2**20
-"""Of an agent's last text the end is kept: answers stand there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +53,7 @@ class Tally:
         self.end: EndSeen | None = None
         self._model: str | None = None
         self._version: str | None = None
-        self._text: list[str] = []
-        self._text_chars = 0
+        self._text = KeptText()
 
     def add(self, event: AgentEvent) -> None:
         """Counts one event; they come in order."""
@@ -82,7 +80,7 @@ class Tally:
     @property
     def text(self) -> str:
         """The last message of the agent."""
-        return "".join(self._text)[-LIMIT_TEXT_CHARS:]
+        return self._text.text
 
     @property
     def model(self) -> str | None:
@@ -96,12 +94,8 @@ class Tally:
 
     def _add_text(self, event: TextSeen) -> None:
         if not event.is_delta:
-            self._text, self._text_chars = [], 0
-        self._text.append(event.text)
-        self._text_chars += len(event.text)
-        if self._text_chars > 2 * LIMIT_TEXT_CHARS:
-            self._text = [self.text]
-            self._text_chars = len(self._text[0])
+            self._text.restart()
+        self._text.add(event.text)
 
     def _add_tool(self, event: ToolSeen) -> None:
         if event.phase == "start":

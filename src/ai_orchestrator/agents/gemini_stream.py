@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
+from ai_orchestrator.agents.kept_text import KeptText
 from ai_orchestrator.agents.stream import Dialect, cut, read_as, summary
 from ai_orchestrator.agents.usage import measured
 from ai_orchestrator.model.agent import (
@@ -81,7 +82,7 @@ class GeminiDialect(Dialect):
     """See `stream.Dialect`."""
 
     def __init__(self) -> None:
-        self._text = ""
+        self._text = KeptText()
         self._is_speaking = False
         self._tools = 0
         self._status: int | None = None
@@ -119,7 +120,9 @@ class GeminiDialect(Dialect):
         if event.role != "assistant" or not event.content:
             return
         is_delta = event.delta and self._is_speaking
-        self._text = self._text + event.content if is_delta else event.content
+        if not is_delta:
+            self._text.restart()
+        self._text.add(event.content)
         self._is_speaking = True
         yield TextSeen(event.content, is_delta=is_delta)
 
@@ -134,11 +137,11 @@ class GeminiDialect(Dialect):
             stats = event.stats
             used = measured(stats.input_tokens, stats.output_tokens, stats.cached)
             yield UsageSeen(used, self._tools + 1)
-        if event.status == "success" and self._problem and not self._text:
+        if event.status == "success" and self._problem and not self._text.text:
             # It stopped by itself, for instance "Loop detected", and calls that a success.
             yield EndSeen("agent", cut(self._problem))
         elif event.status == "success":
-            yield EndSeen(None, final_text=self._text)
+            yield EndSeen(None, final_text=self._text.text)
         else:
             yield _failure(event.error or _Error(), self._status)
 

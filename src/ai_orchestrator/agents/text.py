@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from ai_orchestrator.agents.kept_text import KeptText
 from ai_orchestrator.agents.lines import LineFramer
 from ai_orchestrator.base.command import Exit
 from ai_orchestrator.model.agent import AgentEvent, EndSeen, ErrorKind, TextSeen, Usage
 
 LIMIT_LINE_BYTES = 2**20
-KEPT_CHARS = 2**20
-"""Of the text the end is kept: that is where an answer stands."""
 
 
 class TextStream:
@@ -22,7 +21,7 @@ class TextStream:
     def __init__(self) -> None:
         self._lines = LineFramer(LIMIT_LINE_BYTES)
         self._reported_drops = 0
-        self._text = ""
+        self._text = KeptText()
         self._has_spoken = False
 
     def feed(self, chunk: bytes) -> list[AgentEvent]:
@@ -45,7 +44,7 @@ class TextStream:
         if how.code is not None:
             said = "" if how.is_success else f"the command ended with exit code {how.code}"
             kind: ErrorKind | None = None if how.is_success else "agent"
-            events.append(EndSeen(kind, said, final_text=self._text.strip()))
+            events.append(EndSeen(kind, said, final_text=self._text.text.strip()))
         return events
 
     @property
@@ -55,7 +54,7 @@ class TextStream:
 
     def _say(self, line: bytes) -> TextSeen:
         text = line.decode("utf-8", "replace")
-        self._text = (self._text + text)[-KEPT_CHARS:]
+        self._text.add(text)
         event = TextSeen(text, is_delta=self._has_spoken)
         self._has_spoken = True
         return event

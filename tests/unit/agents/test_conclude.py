@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from tests.unit.agents.orders import concluded, ending
 
-from ai_orchestrator.agents.conclude import LIMIT_TEXT_CHARS, StopCause, Tally, nothing_left
+from ai_orchestrator.agents.conclude import StopCause, Tally, nothing_left
+from ai_orchestrator.agents.kept_text import LIMIT_TEXT_CHARS
 from ai_orchestrator.model.agent import (
     EndSeen,
     ErrorKind,
@@ -109,7 +110,7 @@ def test_endless_text_is_bounded() -> None:
     tally.add(TextSeen("the end", is_delta=True))
     assert len(tally.text) == LIMIT_TEXT_CHARS
     assert tally.text.endswith("the end")
-    assert sum(map(len, tally._text)) <= 2 * LIMIT_TEXT_CHARS + 7
+    assert sum(map(len, tally._text._parts)) <= 2 * LIMIT_TEXT_CHARS + 7
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import json
 import pytest
 from tests.unit.agents.orders import events_of, parser
 
+from ai_orchestrator.agents.kept_text import LIMIT_TEXT_CHARS
 from ai_orchestrator.agents.lines import LineFramer
 from ai_orchestrator.agents.stream import SUMMARY_LIMIT_CHARS, JsonStream, cut, summary
 from ai_orchestrator.base.command import Exit
@@ -122,3 +123,28 @@ def test_a_summary_is_the_most_telling_argument(arguments: dict[str, object], to
 def test_a_summary_is_cut() -> None:
     """However long the command is."""
     assert len(cut("x" * 5000)) == SUMMARY_LIMIT_CHARS
+
+
+DELTA = json.dumps({**SAID, "content": "xyz " * 10, "delta": True}).encode() + b"\n"
+
+
+@pytest.mark.parametrize(
+    ("agent", "line", "lines", "end"),
+    [
+        ("command", b"x\n", 1_200_000, b""),
+        ("gemini", DELTA, 200_000, b'{"type":"result","status":"success"}\n'),
+    ],
+    ids=["command", "gemini"],
+)
+@pytest.mark.timeout(30)
+def test_a_long_answer_costs_no_more_than_its_lines(
+    agent: str, line: bytes, lines: int, end: bytes
+) -> None:
+    """Each is looked at once, and of the text its end is kept; else its deadline passes."""
+    made = parser(agent)
+    for _ in range(lines // 1000):
+        made.feed(line * 1000)
+    events = made.feed(end) + made.finish({}, Exit(0, None))
+    (said,) = [event for event in events if isinstance(event, EndSeen)]
+    assert said.final_text is not None
+    assert len(said.final_text) <= LIMIT_TEXT_CHARS
