@@ -58,6 +58,8 @@ class Watch:
                 # The model answers, though it may think for minutes before it says a word. Without
                 # figures the event only tells that a call began.
                 self._retrying_since_s = None
+            case EndSeen(error_kind="protocol"):  # nobody knows what it goes on to say
+                return StopCause("protocol", event.message)
             case EndSeen():
                 self._ended_s = now_s
             case _:

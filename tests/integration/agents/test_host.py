@@ -15,6 +15,7 @@ from tests.unit.agents.orders import RECORDINGS
 
 from ai_orchestrator.agents.base import AgentMissingError
 from ai_orchestrator.agents.session import STOP_GRACE_S
+from ai_orchestrator.agents.watch import EXIT_PATIENCE_S
 from ai_orchestrator.base.errors import BadInputError
 from ai_orchestrator.model.agent import EndSeen, TextSeen, Usage
 from ai_orchestrator.model.ids import StepKey
@@ -93,6 +94,17 @@ async def test_silence_stops_the_program(stage: Stage) -> None:
     result = await stage.run("claude", "setsid sleep 612.25 & sleep 612.25", limits=limits)
     assert (result.error_kind, result.message) == ("stalled", "nothing heard for 0.5 s")
     assert sleepers("612.25") == []
+
+
+@pytest.mark.parametrize(("agent", "mib"), [("claude", 17), ("command", 2)])
+async def test_an_endless_line_stops_the_program(stage: Stage, agent: str, mib: int) -> None:
+    """At once and for that reason, though it stays."""
+    endless = f"head -c {mib * 2**20} /dev/zero | tr '\\0' x; sleep 616.25"
+    result = await stage.run(agent, endless)
+    assert result.error_kind == "protocol"
+    assert "line of more than" in result.message
+    assert result.duration_s < EXIT_PATIENCE_S
+    assert sleepers("616.25") == []
 
 
 async def test_a_limit_stops_the_program(stage: Stage) -> None:

@@ -134,6 +134,12 @@ def test_a_program_that_does_not_exit_is_stopped() -> None:
     assert run.kind_at(10.0 + EXIT_PATIENCE_S) == "crash"
 
 
+def test_a_stream_that_cannot_be_read_is_stopped_at_once() -> None:
+    """With the true reason; it goes on talking, and nobody understands it."""
+    cause = Run().see(EndSeen("protocol", "A line was dropped."))
+    assert cause == StopCause("protocol", "A line was dropped.")
+
+
 def test_after_the_terminal_event_no_limit_is_exceeded() -> None:
     """The work is done, and its last figures come late."""
     run = Run(Limits(max_tokens=10))
