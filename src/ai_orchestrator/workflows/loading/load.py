@@ -111,6 +111,9 @@ def _made(
     name = document.settings.default_workflow if workflow_name is None else workflow_name
     if name not in document.workflows:
         raise ConfigError([_no_workflow(name, document, config, is_default=workflow_name is None)])
+    unknown = _unknown_agents(document, options)
+    if unknown:  # alone: what follows from it would be told of a document that is right
+        raise ConfigError(as_problems(unknown, config))
     spec = _compiler(document, options, faults, is_to_run=is_to_run).make(name)
     if faults.found:
         raise ConfigError(as_problems(faults.found, config))
@@ -169,14 +172,18 @@ def _sense_faults(document: Document) -> Iterable[Fault]:
 def _compiler(
     document: Document, options: RunOptions, faults: Faults, *, is_to_run: bool
 ) -> WorkflowCompiler:
-    for name in options.only_agents:
-        if name not in document.agents:
-            known = known_names(document.agents, name)
-            faults.add(("--agents",), f"no agent '{name}'. {known}")
     agents = agent_table(document, options.only_agents, faults, is_to_run=is_to_run)
     prompts = prompt_table(document, faults)
     again = review_again(document, faults)
     return WorkflowCompiler(document, agents, prompts, again, options, faults)
+
+
+def _unknown_agents(document: Document, options: RunOptions) -> list[Fault]:
+    return [
+        Fault(("--agents",), f"no agent '{name}'. {known_names(document.agents, name)}")
+        for name in options.only_agents
+        if name not in document.agents
+    ]
 
 
 def _no_workflow(

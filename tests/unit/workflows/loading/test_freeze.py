@@ -377,6 +377,16 @@ def test_unknown_agent_of_the_flag_is_refused(make_config: MakeConfig) -> None:
         freeze(make_config(AGENTS, NAMED, ACCOUNT), None, RunOptions(only_agents=("cladue",)))
 
 
+def test_nothing_is_told_of_the_steps_that_an_unknown_agent_leaves_alone(
+    make_config: MakeConfig,
+) -> None:
+    """The document is right: what follows from the flag would send people into it."""
+    with pytest.raises(ConfigError) as caught:
+        freeze(make_config(built_in=True), None, RunOptions(only_agents=("nope",)))
+    (problem,) = caught.value.problems
+    assert problem.message.startswith("no agent 'nope'.")
+
+
 def test_model_of_the_flag_needs_one_agent(make_config: MakeConfig) -> None:
     """A model of one vendor means nothing to another's agent."""
     config = make_config(AGENTS, "workflows: {default: [{task: implement}, {task: review}]}")
