@@ -45,9 +45,9 @@ class HttpBackend:
         self._revive = revive
         """Finds or starts the server anew, when it died or made room for a newer one meanwhile."""
 
-    def info(self) -> ServerInfo:
+    def info(self, *, timeout_s: float = INFO_TIMEOUT_S) -> ServerInfo:
         """Who answers. A server that is silent is not waited for as long as one that works."""
-        with self._exchange("GET", "/info", None, INFO_TIMEOUT_S) as response:
+        with self._exchange("GET", "/info", None, timeout_s) as response:
             return msgspec.json.decode(response.read(), type=ServerInfo)
 
     def submit(self, request: TaskRequest) -> TaskView:
@@ -158,17 +158,19 @@ class HttpBackend:
     def _exchange(
         self, method: str, path: str, body: bytes | None, read_timeout_s: float = READ_TIMEOUT_S
     ) -> _Exchange:
-        """A request that has reached a server; one that nobody has heard is made once more."""
-        exchange = _Exchange(self._transport, method, path, body, read_timeout_s)
-        try:
-            exchange.connect()
-        except UnreachableError:
-            if self._revive is None:
-                raise
-            self._transport = self._revive()
+        """A request that a server answers; one that nobody can have heard is made again."""
+        tries = 0
+        while True:
             exchange = _Exchange(self._transport, method, path, body, read_timeout_s)
-            exchange.connect()
-        return exchange
+            try:
+                exchange.ask()
+            except UnreachableError:
+                if self._revive is None or not exchange.may_repeat or tries >= MAX_REVIVALS:
+                    raise
+                tries += 1
+                self._transport = self._revive()
+            else:
+                return exchange
 
 
 def _path(task_id: str) -> str:
@@ -181,7 +183,12 @@ def _query(**wanted: str | int | None) -> str:
 
 
 class _Exchange:
-    """One request and its response; errors of the network and of the server become ours."""
+    """One request and its response; errors of the network and of the server become ours.
+
+    `ask` it, then use it as a context that closes it.
+    """
+
+    _response: http.client.HTTPResponse
 
     def __init__(
         self,
@@ -196,28 +203,28 @@ class _Exchange:
         self._path = path
         self._body = body
         self._connection = transport.connect(read_timeout_s)
+        self.may_repeat = True
+        """The server has not heard all of it, or hearing it twice does no harm."""
 
-    def connect(self) -> None:
-        """Nothing was sent when this raises `UnreachableError`."""
-        try:
-            self._connection.connect()
-        except OSError as error:
-            self._connection.close()
-            raise self._unreachable(error) from error
-
-    def __enter__(self) -> http.client.HTTPResponse:
+    def ask(self) -> None:
+        """The head of the response is there. Raises `UnreachableError`, or what it says."""
         headers = {"Accept": "application/json", "Content-Type": "application/json"}
         try:
+            self._connection.connect()
             self._connection.request(self._method, API + self._path, self._body, headers)
-            response = self._connection.getresponse()
+            self.may_repeat = self._method == "GET"
+            self._response = self._connection.getresponse()
         except (OSError, http.client.HTTPException) as error:
             self._connection.close()
+            self.may_repeat &= isinstance(error, ConnectionError | FileNotFoundError)
             raise self._unreachable(error) from error
-        if response.status >= http.client.BAD_REQUEST:
-            data = response.read()
+        if self._response.status >= http.client.BAD_REQUEST:
+            data = self._response.read()
             self._connection.close()
-            raise RemoteError(_problem(response.status, data))
-        return response
+            raise RemoteError(_problem(self._response.status, data))
+
+    def __enter__(self) -> http.client.HTTPResponse:
+        return self._response
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         self._connection.close()

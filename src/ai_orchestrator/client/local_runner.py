@@ -1,4 +1,8 @@
-"""Finds the runner of a data directory, starts one where none is, has an older one make room."""
+"""Finds the runner of a data directory, starts one where none is, has an older one make room.
+
+A runner that leaves takes its socket away first and gives up the lock last. So a lock that is held
+and a socket that nobody answers mean that somebody comes or goes: worth waiting for.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +11,14 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from ai_orchestrator.base.background import start_in_background
 from ai_orchestrator.base.clock import SystemClock
 from ai_orchestrator.base.errors import EnvironmentProblemError, UnreachableError
-from ai_orchestrator.base.lockfile import acquire, holder, is_held
+from ai_orchestrator.base.lockfile import holder, is_held
 from ai_orchestrator.client.backend import HttpBackend
 from ai_orchestrator.client.transport import UnixTransport
 from ai_orchestrator.model.task import ServerInfo
@@ -24,7 +28,11 @@ START_LIMIT_S = 30.0
 DRAIN_LIMIT_S = 15.0
 """So long an older runner may take to come to a step boundary before it is told to stop."""
 ANSWER_LIMIT_S = 5.0
-"""So long a runner that holds the lock is given to say that it is there."""
+"""So long a runner that takes the connection is given to say that it is there."""
+CHANGE_LIMIT_S = 30.0
+"""So long a runner that comes or goes is waited for; one that goes interrupts what runs."""
+TOLD_AFTER_S = 1.0
+"""A wait that is longer is told of; before, nobody wonders."""
 _POLL_S = 0.01
 _CLOCK = SystemClock()
 _KEPT_VARIABLES = ("HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "XDG_RUNTIME_DIR", "USER", "LOGNAME")
@@ -40,6 +48,8 @@ class LocalRunner:
     release: str
     variables: Mapping[str, str]
     """The client's environment; the runner gets a few of its variables and no secret."""
+    tell: Callable[[str], None] = lambda _: None
+    """Where people are told what a long wait is for."""
 
     def find(self) -> ServerInfo | None:
         """Who answers on the socket; None when nobody does."""
@@ -50,14 +60,45 @@ class LocalRunner:
         except UnreachableError:
             return None
 
-    def answers(self) -> bool:
-        """Somebody answers on the socket, now or in a moment: a runner may be just starting."""
-        deadline = _CLOCK.monotonic_s() + ANSWER_LIMIT_S
-        while self.find() is None:
-            if _CLOCK.monotonic_s() >= deadline:
-                return False
-            time.sleep(_POLL_S)
-        return True
+    def settled(self) -> ServerInfo | None:
+        """Who answers once nobody comes or goes any more; None where nobody is left.
+
+        None as well for a lock that is held past the limit: starting then says who holds it.
+        Raises `UnreachableError` for a runner that takes connections and does not answer.
+        """
+        wait = _Wait(CHANGE_LIMIT_S, self.tell)
+        while True:
+            info = self._ask()
+            if info is not None:
+                return info
+            if not is_held(self.data_dir / "lock") or wait.is_over:
+                return None
+            wait.pause(self._what_it_does)
+
+    def _ask(self) -> ServerInfo | None:
+        """Who answers; None where nobody listens. Raises `UnreachableError` for silence."""
+        try:
+            return self._ask_once(TOLD_AFTER_S)
+        except UnreachableError:
+            self.tell(f"waiting for {self._who()} to answer ...")
+        return self._ask_once(ANSWER_LIMIT_S - TOLD_AFTER_S)
+
+    def _ask_once(self, timeout_s: float) -> ServerInfo | None:
+        try:
+            return HttpBackend(self.transport()).info(timeout_s=timeout_s)
+        except UnreachableError as error:
+            if isinstance(error.__cause__, TimeoutError):
+                raise
+            return None
+
+    def _who(self) -> str:
+        info = holder(self.data_dir / "lock") or {}
+        return f"the runner {info['pid']}" if "pid" in info else f"the runner of {self.data_dir}"
+
+    def _what_it_does(self) -> str:
+        """Whoever has said where it listens and does not listen there is ending."""
+        info = holder(self.data_dir / "lock") or {}
+        return f"waiting for {self._who()} to {'end' if 'release' in info else 'start'} ..."
 
     def transport(self) -> UnixTransport:
         """The way to the runner."""
@@ -70,7 +111,14 @@ class LocalRunner:
         """
         if self._answers_fast():
             return self.transport(), None
-        info = self.find()
+        return self.ensure_anew()
+
+    def ensure_anew(self) -> tuple[UnixTransport, ServerInfo | None]:
+        """`ensure` for who has met a runner that is gone: what its files say is not believed.
+
+        Raises `UnreachableError` as well, for a runner that is there and silent.
+        """
+        info = self.settled()
         if info is not None and self._is_new_enough(info):
             return self.transport(), None
         if info is not None:
@@ -96,7 +144,7 @@ class LocalRunner:
 
     def take_over(self) -> None:
         """Has a runner that is there leave, for whoever wants to be the runner; its tasks go on."""
-        info = self.find()
+        info = self.settled()
         if info is not None:
             self._make_room(info)
 
@@ -116,17 +164,15 @@ class LocalRunner:
 
     def _wait_until_gone(self, pid: int, limit_s: float) -> bool:
         """Nobody holds the lock any more, or already somebody else."""
-        deadline = _CLOCK.monotonic_s() + limit_s
-        while _CLOCK.monotonic_s() < deadline:
-            held = acquire(self.data_dir / "lock")
-            if held is not None:
-                held.release()
-                return True
+        wait = _Wait(limit_s, self.tell)
+        while is_held(self.data_dir / "lock"):
             info = holder(self.data_dir / "lock")
             if info is not None and info.get("pid") not in (None, pid):
                 return True
-            time.sleep(_POLL_S)
-        return False
+            if wait.is_over:
+                return False
+            wait.pause(lambda: f"waiting for the runner {pid} to end its step and leave ...")
+        return True
 
     def _start(self) -> ServerInfo:
         self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -161,9 +207,7 @@ class LocalRunner:
             info = self.find()
             if info is not None:
                 return info
-            held = acquire(self.data_dir / "lock")
-            if held is not None:
-                held.release()
+            if not is_held(self.data_dir / "lock"):
                 return None
             time.sleep(_POLL_S)
         return None
@@ -171,6 +215,31 @@ class LocalRunner:
     def _environment(self) -> dict[str, str]:
         kept = {name: self.variables[name] for name in _KEPT_VARIABLES if name in self.variables}
         return {"PATH": _SYSTEM_PATH, "PYTHONUNBUFFERED": "1", **kept}
+
+
+class _Wait:
+    """A bounded wait that is told of, once, when it gets long."""
+
+    def __init__(self, limit_s: float, tell: Callable[[str], None]) -> None:
+        self._began_s = _CLOCK.monotonic_s()
+        self._limit_s = limit_s
+        self._tell: Callable[[str], None] | None = tell
+
+    @property
+    def is_over(self) -> bool:
+        """The limit is reached."""
+        return self._passed_s >= self._limit_s
+
+    def pause(self, reason: Callable[[], str]) -> None:
+        """A moment passes; `reason` is what to tell."""
+        if self._tell is not None and self._passed_s > TOLD_AFTER_S:
+            self._tell(reason())
+            self._tell = None
+        time.sleep(_POLL_S)
+
+    @property
+    def _passed_s(self) -> float:
+        return _CLOCK.monotonic_s() - self._began_s
 
 
 def _version(release: str) -> tuple[int, ...]:

@@ -8,6 +8,7 @@ none of them.
 from __future__ import annotations
 
 import shlex
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -121,20 +122,19 @@ class LocalServices:
             return HttpBackend(runner.transport())
 
         def revive() -> Transport:
-            return runner.ensure()[0]
+            return runner.ensure_anew()[0]
 
         if settings.is_looking:
             return self._for_looking(runner, revive)
-        return HttpBackend(revive(), revive)
+        return HttpBackend(runner.ensure()[0], revive)
 
     def _for_looking(self, runner: LocalRunner, revive: Callable[[], Transport]) -> Backend:
-        from ai_orchestrator.base.errors import EnvironmentProblemError
+        from ai_orchestrator.base.errors import EnvironmentProblemError, UnreachableError
         from ai_orchestrator.client.backend import HttpBackend
 
         try:
-            transport = revive()
-            if runner.answers():
-                return HttpBackend(transport, revive)
+            return HttpBackend(revive(), revive)
+        except UnreachableError:
             reason = EnvironmentProblemError(
                 f"the runner of {runner.data_dir} holds its lock and does not answer.",
                 hint="See `ai-orchestrator doctor`.",
@@ -157,6 +157,7 @@ class LocalServices:
             socket=socket_path(data_dir, self.environment),
             release=__version__,
             variables=self.environment.variables,
+            tell=_tell,
         )
 
     def _in_process(self, settings: Settings) -> HttpBackend:
@@ -380,3 +381,9 @@ class LocalServices:
 
         with demo(self.environment, settings.cwd, directory, tuple(agents)) as run:
             yield run
+
+
+def _tell(text: str) -> None:
+    """A remark for people who wait, on stderr."""
+    sys.stderr.write(f"ai-orchestrator: {text}\n")
+    sys.stderr.flush()

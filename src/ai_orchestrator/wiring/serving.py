@@ -10,7 +10,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -99,8 +99,13 @@ async def serve(server: Server, held: Held, serving: Serving, *, has_signals: bo
     )
     loop = asyncio.get_running_loop()
 
+    def stop() -> None:
+        """Nobody finds us from now on; who has found us is heard in the time of one more tick."""
+        serving.socket.unlink(missing_ok=True)
+        http.should_exit = True
+
     def leave() -> None:
-        loop.call_soon_threadsafe(_stop, http)
+        loop.call_soon_threadsafe(stop)
 
     server.on_leave(leave)
     held.describe(
@@ -117,13 +122,13 @@ async def serve(server: Server, held: Held, serving: Serving, *, has_signals: bo
         beside.add(loop.create_task(work))
 
     if serving.idle_s is not None:
-        begin(_leave_when_idle(server, http, serving.idle_s))
+        begin(_leave_when_idle(server, stop, serving.idle_s))
 
     def terminate() -> None:
         if server.is_draining:
-            _stop(http)
+            stop()
         else:
-            begin(_drain(server, http, serving.drain_s))
+            begin(_drain(server, stop, serving.drain_s))
 
     if has_signals:
         loop.add_signal_handler(signal.SIGTERM, terminate)
@@ -132,8 +137,7 @@ async def serve(server: Server, held: Held, serving: Serving, *, has_signals: bo
     for task in beside:
         task.cancel()
     await asyncio.gather(*beside, return_exceptions=True)
-    with contextlib.suppress(FileNotFoundError):
-        serving.socket.unlink()
+    serving.socket.unlink(missing_ok=True)
 
 
 def _listen(path: Path) -> socket.socket:
@@ -157,16 +161,17 @@ def _listen(path: Path) -> socket.socket:
     return listener
 
 
-async def _leave_when_idle(server: Server, http: uvicorn.Server, idle_s: float) -> None:
+async def _leave_when_idle(server: Server, stop: Callable[[], None], idle_s: float) -> None:
     """Stops once no task is unfinished and no request came for `idle_s`."""
     pause_s = min(idle_s / 4, 5.0)
-    while not http.should_exit:
+    while True:  # until it is cancelled with the server's end
         await asyncio.sleep(pause_s)
         if server.is_busy or await _has_unfinished(server):
             server.touch()
         if SystemClock().monotonic_s() - server.last_used_s >= idle_s:
             log.info("idle for %.0f s, leaving", idle_s)
-            _stop(http)
+            stop()
+            return
 
 
 async def _has_unfinished(server: Server) -> bool:
@@ -177,15 +182,11 @@ async def _has_unfinished(server: Server) -> bool:
         return True
 
 
-async def _drain(server: Server, http: uvicorn.Server, drain_s: float) -> None:
+async def _drain(server: Server, stop: Callable[[], None], drain_s: float) -> None:
     """Stops at the next step boundary, or after `drain_s`."""
     server.drain()  # stops it when nothing is inside a step any more
     await asyncio.sleep(drain_s)
-    _stop(http)
-
-
-def _stop(http: uvicorn.Server) -> None:
-    http.should_exit = True
+    stop()
 
 
 @dataclass(slots=True)

@@ -6,6 +6,7 @@ All commands of a situation are typed at the same time: each waits for the runne
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
@@ -106,7 +107,9 @@ def test_looking_works_beside_a_silent_runner(
     done = beside_silence[line]
     assert done.code == 0, done.err
     assert LOOKING[line] in done.out
-    assert done.err.startswith(f"{NOTE}the runner of ")
+    waits, note, *_ = done.err.splitlines()
+    assert re.fullmatch(r"ai-orchestrator: waiting for the runner \d+ to answer \.\.\.", waits)
+    assert note.startswith(f"{NOTE}the runner of ")
     assert "holds its lock and does not answer" in done.err
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -22,6 +26,7 @@ from ai_orchestrator.base.errors import EnvironmentProblemError
 from ai_orchestrator.client import local_runner
 from ai_orchestrator.client.backend import HttpBackend
 from ai_orchestrator.client.local_runner import LocalRunner
+from ai_orchestrator.client.transport import UnixTransport
 from ai_orchestrator.model.states import TaskState
 from ai_orchestrator.model.task import RunOptions
 
@@ -180,8 +185,11 @@ def test_why_a_runner_does_not_start_is_said(data: Path) -> None:
     assert processes_naming(str(data)) == []
 
 
-def test_a_lock_that_a_stranger_holds_is_no_runner(data: Path) -> None:
+def test_a_lock_that_a_stranger_holds_is_no_runner(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Held, but nobody answers: said, instead of waiting for ever."""
+    monkeypatch.setattr(local_runner, "CHANGE_LIMIT_S", 0.5)
     stranger = subprocess.Popen(
         [
             sys.executable,
@@ -204,10 +212,71 @@ def test_a_lock_that_a_stranger_holds_is_no_runner(data: Path) -> None:
 def test_a_client_whose_runner_has_left_finds_the_next_one(data: Path) -> None:
     """Between two requests the runner may end when idle, or make room."""
     runner = local(data)
-    backend = HttpBackend(runner.ensure()[0], lambda: runner.ensure()[0])
+    backend = HttpBackend(runner.ensure()[0], lambda: runner.ensure_anew()[0])
     first = backend.info().pid
     end(first)
     assert backend.info().pid != first
+
+
+@pytest.mark.parametrize("how", ["drain", "term"])
+def test_a_command_right_after_a_runner_was_sent_away_is_answered(data: Path, how: str) -> None:
+    """At whatever moment of its leaving: by it, or by the next one."""
+    for moment in range(6):
+        pid = HttpBackend(local(data).ensure()[0]).info().pid
+        if how == "drain":
+            HttpBackend(local(data).transport()).drain()
+        else:
+            os.kill(pid, signal.SIGTERM)
+        wait_until_later_s(0.05 * moment)
+        runner = local(data)
+        backend = HttpBackend(runner.ensure()[0], partial(anew, runner))
+        assert backend.tasks() == []
+        wait_for(partial(has_left, pid), "the end of the runner that was sent away")
+
+
+def test_a_wait_for_a_runner_that_leaves_is_told_of(data: Path) -> None:
+    """With its pid; then the next one is started."""
+    told: list[str] = []
+    (data / "lock").write_text(json.dumps({"pid": 1234, "release": __version__}))
+    stranger = subprocess.Popen(
+        [sys.executable, "-c", HOLD_LOCK, str(data / "lock")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    assert stranger.stdin is not None
+    assert stranger.stdout is not None
+    assert stranger.stdout.readline() == b"held\n"
+
+    def tell(text: str) -> None:
+        told.append(text)
+        stranger.stdin.close()  # type: ignore[union-attr]  # it is there, see above
+
+    try:
+        _, started = replace(local(data), tell=tell).ensure()
+        assert started is not None
+        assert told == ["waiting for the runner 1234 to end ..."]
+    finally:
+        stranger.wait(DEADLINE_S)
+        stranger.stdout.close()
+
+
+def wait_until_later_s(seconds: float) -> None:
+    """So much later: the moment itself is what is tested."""
+    end = time.monotonic() + seconds
+    wait_for(lambda: time.monotonic() >= end, "the moment")
+
+
+def anew(runner: LocalRunner) -> UnixTransport:
+    """The way to whoever is the runner now."""
+    return runner.ensure_anew()[0]
+
+
+def has_left(pid: int) -> bool:
+    """The process has ended."""
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 def test_a_follower_outlives_its_runner(data: Path, tmp_path: Path) -> None:
@@ -218,7 +287,7 @@ def test_a_follower_outlives_its_runner(data: Path, tmp_path: Path) -> None:
     repository = make_repository(tmp_path / "repository")
     order = request(repository, agents, workflow="quick", options=RunOptions(sandbox="off"))
     runner = local(data)
-    backend = HttpBackend(runner.ensure()[0], lambda: runner.ensure()[0])
+    backend = HttpBackend(runner.ensure()[0], lambda: runner.ensure_anew()[0])
     task_id = backend.submit(order).summary.id
     seqs = []
     for event in backend.events(task_id, follow=True):

@@ -181,6 +181,12 @@ def test_what_nobody_heard_is_said_to_the_next_server(serve: Serve, tmp_path: Pa
     assert backend.tasks() == []
 
 
+def test_a_look_that_was_dropped_is_made_again(serve: Serve) -> None:
+    """A runner that leaves may drop who has just connected."""
+    dying, living = serve(b""), serve(answer(b"[]"))
+    assert HttpBackend(dying.transport, lambda: living.transport).tasks() == []
+
+
 def test_what_may_have_been_heard_is_not_said_twice(serve: Serve) -> None:
     """A task must not be submitted twice because an answer was lost."""
     dying = serve(b"")
