@@ -16,6 +16,7 @@ from ai_orchestrator import __version__
 from ai_orchestrator.base.errors import InternalError, OrchestratorError, PermanentError, shorten
 from ai_orchestrator.cli.app import PROGRAM, show_json
 from ai_orchestrator.cli.interrupts import DetachRequestedError
+from ai_orchestrator.cli.streams import drop_output
 from ai_orchestrator.cli.terminal import clean
 from ai_orchestrator.model.states import ExitCode
 
@@ -49,12 +50,19 @@ def report(error: BaseException, args: Sequence[str]) -> int:
         click.echo(error.format_message(), err=True)
         return ExitCode.BAD_INPUT
     problem = _as_ours(error)
+    try:
+        _tell(problem, args)
+    except BrokenPipeError:  # nobody reads it any more; the exit code still tells
+        drop_output()
+    return problem.exit_code
+
+
+def _tell(problem: OrchestratorError, args: Sequence[str]) -> None:
     click.echo(f"{PROGRAM}: {clean(str(problem))}", err=True)
     for detail in problem.details:
         click.echo(f"  {clean(detail)}", err=True)
     if is_json_wanted(args):
         _show_problem(problem)
-    return problem.exit_code
 
 
 def is_json_wanted(args: Sequence[str]) -> bool:

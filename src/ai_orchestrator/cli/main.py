@@ -13,6 +13,7 @@ import click
 from ai_orchestrator import __version__
 from ai_orchestrator.cli.app import PROGRAM, App
 from ai_orchestrator.cli.failures import OutputGoneError, report
+from ai_orchestrator.cli.interrupts import DetachRequestedError
 from ai_orchestrator.cli.lazy import Entry, LazyGroup
 from ai_orchestrator.cli.streams import OutputLostError, drop_output, prepare_streams
 from ai_orchestrator.model.states import ExitCode
@@ -112,7 +113,7 @@ def execute(args: Sequence[str], app: App) -> int:
     except OutputLostError as error:
         drop_output()
         return report(error, args)
-    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  # the top: every error ends here
+    except (Exception, KeyboardInterrupt, DetachRequestedError) as error:  # noqa: BLE001  # the top
         return report(error, args)
     return code if isinstance(code, int) else ExitCode.SUCCESS
 

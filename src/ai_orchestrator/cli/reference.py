@@ -61,7 +61,10 @@ MEANINGS: dict[int, tuple[str, str]] = {
         "A defect of the orchestrator.",
         "The message names a report; please send it.",
     ),
-    ExitCode.INTERRUPTED: ("Interrupted before a task was accepted.", ""),
+    ExitCode.INTERRUPTED: (
+        "Interrupted before a task was accepted, or a `run --in-process` before its task ended.",
+        "A task that was accepted goes on with the next command.",
+    ),
 }
 
 _TASK_ERRORS: tuple[type[errors.OrchestratorError], ...] = (

@@ -19,10 +19,12 @@ from ai_orchestrator.cli.app import (
     services_of,
     show,
     show_json,
+    terminal_of,
     write_bytes,
 )
 from ai_orchestrator.cli.lines import Span, line
 from ai_orchestrator.cli.options import attempt_option, json_option, task_argument
+from ai_orchestrator.cli.terminal import clean_chunks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -65,7 +67,7 @@ def apply(ctx: click.Context, /, **flags: Unpack[ApplyFlags]) -> int:
     mode = _mode(ctx, flags)
     if flags["patch_file"] is not None:
         with looking_backend(ctx) as backend:
-            return _write_patch(backend, flags, flags["patch_file"])
+            return _write_patch(ctx, backend, flags, flags["patch_file"])
     with opened_backend(ctx) as backend:
         applied = services_of(ctx).apply_task(
             backend,
@@ -100,11 +102,11 @@ def _mode(ctx: click.Context, flags: ApplyFlags) -> ApplyMode:
     return "branch" if flags["output"] is None else "new-directory"
 
 
-def _write_patch(backend: Backend, flags: ApplyFlags, name: str) -> int:
-
+def _write_patch(ctx: click.Context, backend: Backend, flags: ApplyFlags, name: str) -> int:
+    """What a person looks at has no control characters, and is not meant to be applied."""
     chunks = backend.patch(flags["task_id"], attempt=flags["attempt"])
     if name == "-":
-        for chunk in chunks:
+        for chunk in clean_chunks(chunks) if terminal_of(ctx).is_shown else chunks:
             write_bytes(chunk)
         return 0
     count_bytes = _write_file(name, chunks)

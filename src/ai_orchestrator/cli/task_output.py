@@ -10,7 +10,7 @@ from ai_orchestrator.cli import figures
 from ai_orchestrator.cli.app import looking_backend, show, show_json, terminal_of, write_bytes
 from ai_orchestrator.cli.lines import Span, line
 from ai_orchestrator.cli.options import attempt_option, json_option, step_option, task_argument
-from ai_orchestrator.cli.terminal import clean_bytes, clean_line
+from ai_orchestrator.cli.terminal import clean_chunks, clean_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -33,8 +33,9 @@ def logs(ctx: click.Context, task_id: str, step: str | None) -> int:
     """
     is_shown = terminal_of(ctx).is_shown
     with looking_backend(ctx) as backend:
-        for chunk in backend.logs(task_id, step=step):
-            write_bytes(clean_bytes(chunk) if is_shown else chunk)
+        chunks = backend.logs(task_id, step=step)
+        for chunk in clean_chunks(chunks) if is_shown else chunks:
+            write_bytes(chunk)
     return 0
 
 

@@ -6,16 +6,19 @@ theirs may move the cursor, change the title or reorder what a person reads.
 
 from __future__ import annotations
 
+import codecs
 import re
 import sys
 from dataclasses import dataclass
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
 _UNSAFE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # C0 but tab and line feed, DEL, C1
     "\u200e\u200f\u202a-\u202e\u2066-\u2069]"  # marks that reorder text
 )
-_UNSAFE_BYTES = re.compile(rb"[\x00-\x08\x0b-\x1f\x7f]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +63,12 @@ def clean_line(text: str) -> str:
     return " ".join(clean(text).split())
 
 
-def clean_bytes(chunk: bytes) -> bytes:
-    """Bytes without ASCII control characters; tabs and line feeds stay.
+def clean_chunks(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """The same for a stream of bytes, as UTF-8; a character may be cut by the end of a chunk.
 
-    C1 controls are left: in UTF-8 their bytes are also parts of ordinary characters, and terminals
-    that speak UTF-8 do not act on the bare bytes.
+    Decoded, since C1 controls are two bytes in UTF-8, each also a part of ordinary characters.
     """
-    return _UNSAFE_BYTES.sub(b"", chunk)
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    for chunk in chunks:
+        yield clean(decoder.decode(chunk)).encode()
+    yield clean(decoder.decode(b"", final=True)).encode()

@@ -40,6 +40,7 @@ from ai_orchestrator.cli.terminal import clean_line
 from ai_orchestrator.cli.timeline import Timeline
 from ai_orchestrator.model.ids import short_id
 from ai_orchestrator.model.result import run_result
+from ai_orchestrator.model.states import ExitCode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -144,6 +145,9 @@ def conclude(ctx: click.Context, backend: Backend, ending: Ending, how: Watch) -
         _show_ending(ctx, ending, how, delivered)
     if problem is not None:
         raise problem
+    is_stopped = how.in_process and ending.kind == "detached"
+    if is_stopped and not ending.view.summary.state.is_final:
+        return ExitCode.INTERRUPTED  # nothing goes on: whoever waits for success must not see it
     return ending.exit_code
 
 

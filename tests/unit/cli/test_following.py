@@ -136,12 +136,13 @@ def test_a_detached_json_run_says_so(world: World) -> None:
 
 
 def test_leaving_an_in_process_run_says_that_it_stops(world: World) -> None:
-    """There is no other runner that it could go on in."""
+    """There is no other runner that it could go on in, and no success to be told."""
     world.backend.rounds = [Round([DetachRequestedError()], RUNNING)]
 
-    out = world.type("run", "t", "--in-process").out
+    done = world.type("run", "t", "--in-process")
 
-    assert "stops here and goes on when the next command starts a runner" in out
+    assert "stops here and goes on when the next command starts a runner" in done.out
+    assert done.code == 130
 
 
 def test_interrupted_hand_over_says_how_to_find_out(world: World) -> None:
@@ -154,9 +155,10 @@ def test_interrupted_hand_over_says_how_to_find_out(world: World) -> None:
     assert "See whether it was accepted: ai-orchestrator tasks" in done.err
 
 
-def test_ctrl_c_in_any_other_command_exits_130(world: World) -> None:
+@pytest.mark.parametrize("signal", [KeyboardInterrupt, DetachRequestedError])
+def test_a_signal_in_any_other_command_exits_130(world: World, signal: type[BaseException]) -> None:
     """Without a traceback."""
-    world.services.problem = KeyboardInterrupt()
+    world.services.problem = signal()
 
     done = world.type("tasks")
 

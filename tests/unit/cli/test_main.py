@@ -14,7 +14,7 @@ from ai_orchestrator.cli.failures import is_json_wanted
 from ai_orchestrator.cli.lines import Span, line, table, to_text
 from ai_orchestrator.cli.options import SANDBOX_MODES, SEVERITIES
 from ai_orchestrator.cli.reference import commands
-from ai_orchestrator.cli.terminal import clean, clean_bytes
+from ai_orchestrator.cli.terminal import clean, clean_chunks
 from ai_orchestrator.model.agent import SandboxMode
 from ai_orchestrator.model.review import Severity
 
@@ -131,7 +131,15 @@ def test_groups_say_the_same_about_a_command_as_itself() -> None:
 def test_control_characters_are_cut_and_letters_stay() -> None:
     """Tabs, line feeds and other scripts are text."""
     assert clean("a\tb\nc\x1b[31m\x9b\u202eé漢") == "a\tb\nc[31mé漢"
-    assert clean_bytes("a\tb\n\x07é".encode()) == "a\tb\né".encode()
+    assert b"".join(clean_chunks(["a\tb\n\x07é".encode()])) == "a\tb\né".encode()
+
+
+def test_control_characters_of_two_bytes_are_cut_wherever_a_chunk_ends() -> None:
+    """Terminals act on them in UTF-8; a broken character does not hide what follows."""
+    text = "é\x9b31m\u202ered".encode()
+    for end in range(len(text)):
+        assert b"".join(clean_chunks([text[:end], text[end:]])) == "é31mred".encode()
+    assert b"".join(clean_chunks([b"a\xc2"])) == "a\ufffd".encode()
 
 
 def test_a_line_is_the_same_text_with_and_without_colour() -> None:

@@ -121,6 +121,17 @@ def test_closed_pipe_is_quiet(start: Start) -> None:
     assert process.stderr.read() == ""
 
 
+def test_a_problem_that_nobody_reads_keeps_its_exit_code(start: Start) -> None:
+    """`tasks show nope --json` into a closed pipe."""
+    process = start("waits", "tasks", "show", "no id", "--json")
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.close()
+
+    assert process.wait(timeout=LIMIT_S) == 2
+    assert "Traceback" not in process.stderr.read()
+
+
 class Screen:
     """A pseudo-terminal with the program on it."""
 
