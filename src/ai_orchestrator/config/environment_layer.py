@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ai_orchestrator.base.errors import shorten
+from ai_orchestrator.config.agents_found import MODEL_VARIABLE
 from ai_orchestrator.config.environment import Environment
 from ai_orchestrator.config.layers import Setting, as_layer
+from ai_orchestrator.config.model_url import model_url_problem
 from ai_orchestrator.config.older_names import OLDER_NAMES, OlderName
 from ai_orchestrator.config.paths import CONFIG_VARIABLE, HOME_VARIABLE
 from ai_orchestrator.config.problems import ConfigError, ConfigProblem, known_names
@@ -21,7 +23,7 @@ PROGRAM_VARIABLES = frozenset(
     {
         HOME_VARIABLE,
         CONFIG_VARIABLE,
-        "AI_ORCHESTRATOR_MODEL_URL",
+        MODEL_VARIABLE,
         "AI_ORCHESTRATOR_MODEL_API",
         "AI_ORCHESTRATOR_MODEL_KEY",
         "AI_ORCHESTRATOR_MODEL_KEY_FILE",
@@ -51,7 +53,7 @@ def environment_layer(
     `below` is the configuration so far: a part of a name means the key there that it spells,
     so that `REVIEW_ONLY` finds `review-only`.
     """
-    read = [*_own(environment, below), *_older(environment)]
+    read = [*_own(environment, below), *_older(environment), *_model(environment)]
     layer, conflicts = as_layer(one.setting for one in read if one.setting is not None)
     problems = [one.problem for one in read if one.problem is not None]
     return layer, (*problems, *conflicts)
@@ -107,6 +109,15 @@ def _spelled(parts: list[str], below: Node) -> tuple[str, ...]:
         keys.append(found[0] if found else wanted)
         here = entries.get(keys[-1])
     return tuple(keys)
+
+
+def _model(environment: Environment) -> Iterator[_Read]:
+    """What is wrong with the address of the built-in agent's model: no task has to find it out."""
+    value = environment.get(MODEL_VARIABLE)
+    problem = "" if value is None else model_url_problem(value)
+    if problem:
+        origin = Origin(f"environment {MODEL_VARIABLE}")
+        yield _Read(problem=ConfigProblem.at(origin, "", problem))
 
 
 def _unknown(name: str) -> ConfigProblem:

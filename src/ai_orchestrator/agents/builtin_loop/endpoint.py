@@ -104,7 +104,7 @@ def _names(listed: list[str]) -> list[str]:
 
 
 def _unreached(url: str, error: Exception) -> str:
-    host = urlsplit(url).netloc
+    host = urlsplit(url).netloc.rpartition("@")[2]
     return f"no answer from {host}: {str(error) or type(error).__name__}"
 
 

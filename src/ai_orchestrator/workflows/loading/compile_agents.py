@@ -8,6 +8,7 @@ from typing import Literal, get_args
 
 from ai_orchestrator.config.agents_found import BUILT_IN_DRIVER, MODEL_VARIABLE
 from ai_orchestrator.config.document_path import Keys
+from ai_orchestrator.config.model_url import model_url_problem
 from ai_orchestrator.config.problems import known_names
 from ai_orchestrator.model.agent import LOGIN_DRIVERS, Permission
 from ai_orchestrator.model.workflow import AccountSpec, AgentSpec
@@ -139,6 +140,10 @@ def _spec(name: str, doc: AgentDoc, document: Document, faults: Faults) -> Agent
     if driver is None:
         faults.add(keys, f"it needs a `driver`, one of {', '.join(DRIVERS)}.")
     check_account_of((*keys, "account"), doc.account, name, document, faults)
+    if driver == BUILT_IN_DRIVER and "url" in doc.options:
+        problem = model_url_problem(_option(doc.options["url"]))
+        if problem:
+            faults.add((*keys, "options", "url"), problem)
     return AgentSpec(
         name=name,
         driver=driver or "command",

@@ -374,3 +374,11 @@ def test_long_chain_of_uses_is_refused(make_config: MakeConfig) -> None:
     found = check(make_config(GOOD, f"workflows:\n{chain}\n  w60: [{{run: x}}]\n"))
     assert "workflows.w0" in {problem.path for problem in found}
     assert all("deep" in problem.message for problem in found)
+
+
+def test_a_model_without_an_address_is_a_fault(make_config: MakeConfig) -> None:
+    """Of the built-in agent only: what others do with a key `url` is theirs."""
+    text = "agents: {mine: {driver: builtin, options: {url: foo}}}"
+    (problem,) = check(make_config(text, "workflows: {default: [{task: implement}]}"))
+    assert problem.path == "agents.mine.options.url"
+    assert "'foo' is no http or https URL with a host" in problem.message
