@@ -38,11 +38,45 @@ _REQUIREMENTS = re.compile(
 _PACKAGE = re.compile(
     r"[A-Za-z0-9][A-Za-z0-9._-]*(\[[A-Za-z0-9._,-]*\])?((==|~=|!=|<=|>=|<|>)[A-Za-z0-9.*+!,<>=~-]+)?"
 )
-_ARCHIVE = re.compile(r".*\.(whl|zip|tar|tgz|tar\.[a-z0-9]+)")
+_ARCHIVE = re.compile(r"\.(?:whl|zip|tar|t[gbxl]z|tar\.[a-z0-9]+)(?=$|[\s;\[])", re.IGNORECASE)
+"""Where a file of such a name exists, pip takes it, also in the place of a package's name."""
 _FILE_OPTION = re.compile(r"(?:-r|-c|--requirement=|--constraint=)(?P<path>.+)")
-_FROM_HERE = re.compile(r"\s*(?:[./~]|-e\b|--editable|.*\bfile:|.*@\s*[./])")
-_OTHER_FILE = re.compile(r"\s*(?:-r|-c|--requirement|--constraint)[\s=]*(?P<path>\S+)")
-_PATH_SOURCE = re.compile(r"\bpath\s*=|\bfile:|\bworkspace\s*=")
+_FLAGS = re.compile(r"-[qvUI]+")
+"""Options of one letter for pip that take no value; behind others the rest of the word is one."""
+
+_BOUND = r"(?:===?|~=|!=|<=|>=|<|>) ?[A-Za-z0-9.*+!_-]+"
+_REQUIREMENT = re.compile(
+    r"[A-Za-z0-9][A-Za-z0-9._-]*"
+    r" ?(?:\[[A-Za-z0-9 ._,-]*\])?"
+    rf" ?(?:{_BOUND}(?: ?, ?{_BOUND})*,?|\( ?{_BOUND}(?: ?, ?{_BOUND})* ?\))?"
+    r" ?(?:;(?:[^#@/-]|-(?!-))*)?"
+    r"(?: --hash[= ][a-z0-9]+:[0-9a-f]+)*"
+)
+"""A package of an index by PEP 508: its name, extras, versions, a marker; then pip's hashes."""
+_COMMENT = re.compile(r"(?:^|\s)#.*")
+_CONTINUED = re.compile(r"\\\r?\n")
+_OTHER_FILE = re.compile(r"(?:-r|-c|--requirement|--constraint)[\s=]*(?P<path>\S+)")
+_INDEX_OPTION = re.compile(
+    r"(?:-i|--index-url|--extra-index-url)[ =]https?://\S+"
+    r"|--(?:pre|prefer-binary|require-hashes)"
+    r"|--(?:no-binary|only-binary|trusted-host)[ =][A-Za-z0-9.,:_-]+"
+)
+"""Lines of a requirements file that say where packages come from, and of what kind."""
+
+_VERSION = re.compile(r"(?:[\^~=v]|[<>]=?)*(?:[0-9*xX][0-9A-Za-z.*+-]*)?|-")
+"""A part of a version or range of npm; without any part it means every version."""
+_TAG = re.compile(r"[A-Za-z][A-Za-z0-9_-]*(?:\.[0-9]+)*|\$[@A-Za-z0-9_./-]+")
+"""The name of a version, such as `latest`; or by `$`, in overrides, a dependency's own one."""
+_NPM_ALIAS = re.compile(r"npm:(?:@[\w.-]+/)?[\w.-]+(?:@(?P<wanted>[^/:]+))?")
+_LINK = re.compile(r"workspace:[^/:]*|(?:link|portal):.+")
+"""Of this repository by a link, so that changed sources are seen."""
+_ADDRESS = re.compile(
+    r"(?:git(?:\+(?:https?|ssh))?|ssh|https?)://\S+|(?:github|gitlab|bitbucket|gist):\S+"
+)
+_PATH_SOURCE = re.compile(
+    r"\b(?:path|workspace|find-links)[\"']?\s*=|\bfile:"
+    r"|\burl[\"']?\s*=\s*[\"'](?!(?:https?|ssh|git(?:\+https?|\+ssh)?)://)"
+)
 
 _SCRIPTS = frozenset(
     {"preinstall", "install", "postinstall", "prepublish", "preprepare", "prepare", "postprepare"}
@@ -55,7 +89,18 @@ _HARMLESS_SCRIPTS = frozenset(
 """Hooks for git, of which a tree that is being set up has none."""
 _FOLDER_OPTIONS = frozenset({"--prefix", "--cwd", "-C", "--dir"})
 _VALUE_OPTIONS = frozenset({"-i", "--index-url", "--extra-index-url", "-p", "--python"})
-_LOCAL_OPTIONS = frozenset({"-e", "--editable", "-f", "--find-links"})
+_INDEX_OPTIONS = frozenset({"-i", "--index-url", "--extra-index-url"})
+_LONG_FLAGS = frozenset(
+    {
+        *("--upgrade", "--quiet", "--verbose", "--no-cache-dir", "--no-cache", "--no-deps"),
+        *("--user", "--pre", "--no-input", "--disable-pip-version-check", "--require-hashes"),
+        *("--no-warn-script-location", "--prefer-binary", "--break-system-packages", "--system"),
+        *("--no-color", "--force-reinstall", "--ignore-installed", "--require-virtualenv"),
+        *("--no-compile", "--compile", "--compile-bytecode", "--isolated"),
+        *("--no-build-isolation", "--no-progress"),
+    }
+)
+"""Options for pip and uv that take no value; pip takes beginnings of others for the whole."""
 _FILE_OPTIONS = frozenset({"-r", "--requirement", "-c", "--constraint"})
 
 
@@ -98,36 +143,52 @@ def _pip(words: tuple[str, ...]) -> Family | None:
 
 def _names_packages(words: Sequence[str]) -> bool:
     """Packages of an index and requirements files only: no folder, no archive, no address."""
+    return all(
+        bool(_PACKAGE.fullmatch(word)) and not _ARCHIVE.search(word) if fits is None else fits
+        for word, fits in _judged(words)
+    )
+
+
+def _names_files(words: Sequence[str]) -> bool:
+    """Requirements files only."""
+    return all(is_requirements(word) if fits is None else fits for word, fits in _judged(words))
+
+
+def _judged(words: Sequence[str]) -> list[tuple[str, bool | None]]:
+    """Each word, and whether the option or value that it is changes nothing; None for others."""
     pairs = zip(("", *words), words, strict=False)
-    return all(_names_package(before, word) for before, word in pairs)
+    return [(word, _is_harmless(before, word)) for before, word in pairs]
 
 
-def _names_package(before: str, word: str) -> bool:
-    """The word after another one is such a package or file, or an option that changes neither."""
-    if before in _VALUE_OPTIONS:
-        return True
+def _is_harmless(before: str, word: str) -> bool | None:
+    """An option that is not known is not: it may name a folder, in its own word or the next."""
+    if before in _INDEX_OPTIONS:
+        return word.startswith(("https://", "http://"))
     if before in _FILE_OPTIONS:
         return is_requirements(word)
-    if word in _FILE_OPTIONS | _VALUE_OPTIONS:
+    if before in _VALUE_OPTIONS or word in _FILE_OPTIONS | _VALUE_OPTIONS:
         return True
     file = _FILE_OPTION.fullmatch(word)
     if file is not None:
         return is_requirements(file["path"])
     if word.startswith("-"):
-        return word not in _LOCAL_OPTIONS and "=" not in word
-    return bool(_PACKAGE.fullmatch(word)) and not _ARCHIVE.fullmatch(word)
+        return word in _LONG_FLAGS or _FLAGS.fullmatch(word) is not None
+    return None
 
 
 def _uv(words: tuple[str, ...]) -> Family | None:
     if words[:2] == ("pip", "install"):
         return _pip(words[1:])
     if words[:2] == ("pip", "sync"):
-        files = _plain_words(words[2:])
-        return "requirements" if all(map(is_requirements, files)) else None
+        return "requirements" if _names_files(words[2:]) else None
     if words[:1] == ("venv",):
         return "plain"
     is_known = words[:1] == ("sync",) and "--no-install-project" in words
-    return "project" if is_known else None
+    return "project" if is_known and not any(map(_is_local_option, words)) else None
+
+
+def _is_local_option(word: str) -> bool:
+    return word.startswith(("-f", "--find-l"))
 
 
 def _poetry(words: tuple[str, ...]) -> Family | None:
@@ -181,17 +242,20 @@ def takes_sources(manifest: Manifest) -> bool:
         return _package_takes_sources(manifest.text)
     if name == "pyproject.toml":
         return _PATH_SOURCE.search(manifest.text) is not None
-    return any(_requirement_takes_sources(line) for line in manifest.text.splitlines())
+    lines = _CONTINUED.sub("", manifest.text).splitlines()
+    return not all(map(_is_of_an_index, lines))
 
 
-def _requirement_takes_sources(line: str) -> bool:
-    if line.lstrip().startswith("#"):
-        return False
-    other = _OTHER_FILE.match(line)
+def _is_of_an_index(line: str) -> bool:
+    """A requirement that no file of the repository fulfils, or nothing to install at all."""
+    said = " ".join(_COMMENT.sub("", line).split())
+    other = _OTHER_FILE.fullmatch(said)
     if other is not None:
         name = PurePosixPath(other["path"]).name
-        return not (is_requirements(name) or is_requirements(f"requirements/{name}"))
-    return _FROM_HERE.match(line) is not None
+        return is_requirements(name) or is_requirements(f"requirements/{name}")
+    if not said or _INDEX_OPTION.fullmatch(said):
+        return True
+    return _REQUIREMENT.fullmatch(said) is not None and not _ARCHIVE.search(said)
 
 
 def _package_takes_sources(text: str) -> bool:
@@ -206,15 +270,34 @@ def _package_takes_sources(text: str) -> bool:
     run = {name: body for name, body in scripts.items() if name in _SCRIPTS}
     if any(str(body).strip() not in _HARMLESS_SCRIPTS for body in run.values()):
         return True
-    needed = [_map(package.get(key)) for key in package if key.lower().endswith("dependencies")]
-    places = [str(place) for one in needed for place in one.values()]
-    return "dependenciesMeta" in package or any(map(_is_place, places))
+    needed = [value for key, value in package.items() if key.lower().endswith("dependencies")]
+    turned = [package.get("overrides"), package.get("resolutions"), package.get("pnpm")]
+    versions = [one for value in (*needed, *turned) for one in _texts_of(value)]
+    return "dependenciesMeta" in package or not all(map(_is_version, versions))
+
+
+def _texts_of(value: object) -> list[str]:
+    """The values of a map and of the maps in it; names in a list are no versions."""
+    found, waiting = list[str](), list(_map(value).values())
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, dict):
+            waiting += one.values()
+        elif isinstance(one, str):
+            found.append(one)
+    return found
 
 
 def _map(value: object) -> dict[str, object]:
     return value if isinstance(value, dict) else {}
 
 
-def _is_place(wanted: str) -> bool:
-    """A folder or archive of the repository in the place of a version."""
-    return wanted.startswith(("file:", ".", "/", "~/"))
+def _is_version(wanted: str) -> bool:
+    """It can mean no folder, archive or program of the repository that is copied or run."""
+    alias = _NPM_ALIAS.fullmatch(wanted)
+    if alias is not None:
+        return alias["wanted"] is None or _is_version(alias["wanted"])
+    if any(form.fullmatch(wanted) for form in (_TAG, _LINK, _ADDRESS)):
+        return True
+    parts = wanted.replace("||", " ").replace(",", " ").split()
+    return all(_VERSION.fullmatch(part) for part in parts) and not _ARCHIVE.search(wanted)
