@@ -91,9 +91,12 @@ class HttpBackend:
         """The change as a patch, in chunks."""
         return self._chunks(f"{_path(task_id)}/patch{_query(step=step, attempt=attempt)}")
 
-    def bundle(self, task_id: str, *, attempt: int | None = None) -> Iterator[bytes]:
+    def bundle(
+        self, task_id: str, *, attempt: int | None = None, is_whole: bool = False
+    ) -> Iterator[bytes]:
         """A git bundle with the final commit, in chunks."""
-        return self._chunks(f"{_path(task_id)}/bundle{_query(attempt=attempt)}")
+        query = _query(attempt=attempt, whole="true" if is_whole else None)
+        return self._chunks(f"{_path(task_id)}/bundle{query}")
 
     def mark_applied(self, task_id: str, how: str, *, attempt: int | None = None) -> None:
         """Records that the work reached its repository."""

@@ -53,8 +53,10 @@ class Backend(Protocol):
         """The change as a patch (`git diff --binary`), in chunks."""
         ...
 
-    def bundle(self, task_id: str, *, attempt: int | None = None) -> Iterator[bytes]:
-        """A git bundle with the final commit, from the base on, in chunks."""
+    def bundle(
+        self, task_id: str, *, attempt: int | None = None, is_whole: bool = False
+    ) -> Iterator[bytes]:
+        """A git bundle with the final commit, in chunks: from the base on, or the whole history."""
         ...
 
     def mark_applied(self, task_id: str, how: str, *, attempt: int | None = None) -> None:

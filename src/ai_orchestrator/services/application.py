@@ -49,14 +49,16 @@ class Application:
     async def apply(self) -> Applied:
         """Applies, and tells the server. Raises `ConflictError`, changing nothing, if it cannot."""
         view = await asyncio.to_thread(self.backend.task, self.task_id, attempt=self.attempt)
+        _require_work(view)
         target = self._target(view)
         with tempfile.TemporaryDirectory(prefix="ai-orchestrator-apply-") as directory:
-            result = await self._fetch(view, Path(directory) / "task.bundle")
             git = GitClient(
                 DirectSpawner(),
                 path_env=self.variables.get("PATH", ""),
                 user_environment=dict(self.variables),
             )
+            is_whole = self.mode == "new-directory" or await writing.has_no_history(git, target)
+            result = await self._fetch(view, Path(directory) / "task.bundle", is_whole=is_whole)
             done = await self._write(git, target, result)
         await asyncio.to_thread(
             self.backend.mark_applied, view.summary.id, done.how, attempt=self.attempt
@@ -85,26 +87,37 @@ class Application:
                 f"the task started from {name}, which is not on this machine.",
                 hint="Name a repository by --repo PATH.",
             )
+        if not Path(name).is_dir():
+            raise BadInputError(
+                f"{name}, from where the task started, is not there any more.",
+                hint="Name another repository by --repo PATH, or make a new one by --output DIR.",
+            )
         return Path(name)
 
-    async def _fetch(self, view: TaskView, bundle: Path) -> writing.Result:
-        if view.final_commit is None or view.base_commit is None:
-            raise ConflictError(
-                f"task {view.summary.id}: has no work to apply ({view.summary.state}).",
-                hint=attempts_named(view) or "`tasks show` says why.",
-            )
-        await asyncio.to_thread(self._save, view.summary.id, bundle)
+    async def _fetch(self, view: TaskView, bundle: Path, *, is_whole: bool) -> writing.Result:
+        base, commit = _require_work(view)
+        await asyncio.to_thread(self._save, view.summary.id, bundle, is_whole=is_whole)
         return writing.Result(
             task_id=view.summary.id,
             title=view.summary.title,
             bundle=bundle,
             ref=final_ref(view.summary.id, view.summary.task_attempt),
-            base=view.base_commit,
-            commit=view.final_commit,
+            base=base,
+            commit=commit,
             verified_tree=view.verified_tree,
         )
 
-    def _save(self, task_id: str, bundle: Path) -> None:
+    def _save(self, task_id: str, bundle: Path, *, is_whole: bool) -> None:
         with bundle.open("wb") as file:
-            for chunk in self.backend.bundle(task_id, attempt=self.attempt):
+            for chunk in self.backend.bundle(task_id, attempt=self.attempt, is_whole=is_whole):
                 file.write(chunk)
+
+
+def _require_work(view: TaskView) -> tuple[str, str]:
+    """Base and final commit. Raises `ConflictError` where there is nothing to bring."""
+    if view.final_commit is None or view.base_commit is None:
+        raise ConflictError(
+            f"task {view.summary.id}: has no work to apply ({view.summary.state}).",
+            hint=attempts_named(view) or "`tasks show` says why.",
+        )
+    return view.base_commit, view.final_commit

@@ -43,8 +43,8 @@ class TaskChanges:
         content, _ = await tree.patch(*pair, limit_bytes=PATCH_LIMIT_BYTES)
         return _chunks(content)
 
-    async def bundle(self, view: TaskView) -> AsyncIterator[bytes]:
-        """A git bundle of the final commit, from what the source has on.
+    async def bundle(self, view: TaskView, *, is_whole: bool) -> AsyncIterator[bytes]:
+        """A git bundle of the final commit, from what the source has on, or of all its history.
 
         An attempt that was broken off gets its final ref here: somebody takes its work as an end.
         """
@@ -60,7 +60,7 @@ class TaskChanges:
             await tree.point(ref, view.final_commit)
         with tempfile.TemporaryDirectory(dir=tree.repository.parent) as directory:
             target = Path(directory) / "task.bundle"
-            await tree.bundle(ref, target)
+            await tree.bundle(ref, target, is_whole=is_whole)
             content = await asyncio.to_thread(target.read_bytes)
         return _chunks(content)
 

@@ -110,9 +110,11 @@ class ReadOnlyBackend:
         """The raw output of the agents, in chunks."""
         return _stepwise(self._changes.logs(self.task(task_id), step))
 
-    def bundle(self, task_id: str, *, attempt: int | None = None) -> Iterator[bytes]:
+    def bundle(
+        self, task_id: str, *, attempt: int | None = None, is_whole: bool = False
+    ) -> Iterator[bytes]:
         """Refused: it is for `apply`, which has to tell the runner."""
-        del task_id, attempt
+        del task_id, attempt, is_whole
         self._refuse()
 
     def submit(self, request: TaskRequest) -> TaskView:

@@ -148,9 +148,11 @@ class TaskService:
         """The change as a patch, in chunks."""
         return await self.changes.patch(await self.view(text, attempt), step)
 
-    async def bundle(self, text: str, attempt: int | None = None) -> AsyncIterator[bytes]:
-        """A git bundle that holds the final commit, in chunks."""
-        return await self.changes.bundle(await self.view(text, attempt))
+    async def bundle(
+        self, text: str, attempt: int | None = None, *, is_whole: bool = False
+    ) -> AsyncIterator[bytes]:
+        """A git bundle that holds the final commit, in chunks; the whole history where wanted."""
+        return await self.changes.bundle(await self.view(text, attempt), is_whole=is_whole)
 
     async def logs(self, text: str, step: str | None) -> AsyncIterator[bytes]:
         """The raw output of the agents, in the order of the steps."""

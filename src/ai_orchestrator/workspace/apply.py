@@ -92,6 +92,15 @@ async def to_branch(
     return Applied("branch", name, tip, is_verified, is_new=found is None)
 
 
+async def has_no_history(git: GitClient, repository: Path) -> bool:
+    """The repository has no commit under any name, as right after `git init`."""
+    state = await inspect(git, repository)
+    if state.head is not None:
+        return False
+    refs = await git.output(state.place(), "for-each-ref", "--count=1", "--format=%(refname)")
+    return not refs.strip()
+
+
 async def merge(git: GitClient, repository: Path, result: Result) -> Applied:
     """The result merged into the current branch.
 

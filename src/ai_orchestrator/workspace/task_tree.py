@@ -273,12 +273,19 @@ class GitTaskTree:
                 )
         return None
 
-    async def bundle(self, ref: str, target: Path) -> None:
+    async def bundle(self, ref: str, target: Path, *, is_whole: bool = False) -> None:
         """A git bundle at `target` with the commit of a ref, from what the source has on.
 
-        Raises `ConflictError` where the source has it all.
+        With `is_whole` the whole history, for who has none of it. Raises `ConflictError` where the
+        source has it all, or where there is no whole history to give.
         """
-        excluded = await self._known_to_source()
+        if is_whole and self.mirror.shallow():
+            raise ConflictError(
+                "the repository that the task started from is a shallow clone, so there is no "
+                "whole history for a new repository.",
+                hint="Apply it there, or in another clone by --repo PATH.",
+            )
+        excluded = [] if is_whole else await self._known_to_source()
         revisions = (ref, *(f"^{commit}" for commit in excluded))
         counted = await self._git.word(self._place, "rev-list", "--count", *revisions)
         if counted == "0":

@@ -288,7 +288,9 @@ class MemoryBackend:
         self._answer(f"patch {step}" if attempt is None else f"patch {step} of {attempt}")
         yield from self.patch_chunks
 
-    def bundle(self, task_id: str, *, attempt: int | None = None) -> Iterator[bytes]:
+    def bundle(
+        self, task_id: str, *, attempt: int | None = None, is_whole: bool = False
+    ) -> Iterator[bytes]:
         raise NotImplementedError
 
     def mark_applied(self, task_id: str, how: str, *, attempt: int | None = None) -> None:

@@ -90,9 +90,16 @@ class TaskController(Controller):
         return Stream(await tasks.patch(task_id, step, attempt), media_type=BINARY)
 
     @get("/{task_id:str}/bundle")
-    async def bundle(self, task_id: str, tasks: TaskService, attempt: int | None = None) -> Stream:
+    async def bundle(
+        self,
+        task_id: str,
+        tasks: TaskService,
+        attempt: int | None = None,
+        whole: bool = False,  # noqa: FBT001, FBT002  # a query parameter
+    ) -> Stream:
         """A git bundle that holds the final commit."""
-        return Stream(await tasks.bundle(task_id, attempt), media_type=BINARY)
+        chunks = await tasks.bundle(task_id, attempt, is_whole=whole)
+        return Stream(chunks, media_type=BINARY)
 
     @get("/{task_id:str}/logs")
     async def logs(self, task_id: str, tasks: TaskService, step: str | None = None) -> Stream:
