@@ -10,7 +10,7 @@ from ai_orchestrator.cli.terminal import clean, clean_line
 from ai_orchestrator.cli.timeline import STATE_STYLE, STEP_STYLE, finding, verifier_end
 from ai_orchestrator.model.ids import short_id
 from ai_orchestrator.model.review import FindingState
-from ai_orchestrator.model.states import TaskState
+from ai_orchestrator.model.states import OutcomeCode, TaskState
 from ai_orchestrator.model.step_names import step_name
 
 if TYPE_CHECKING:
@@ -62,8 +62,21 @@ def next_words(view: TaskView) -> list[tuple[str, ...]]:
         words.append(("tasks", "diff", short))
         words += [] if view.is_applied else [("tasks", "apply", short)]
     if state is not TaskState.SUCCEEDED:
-        words += [("tasks", "logs", short), ("tasks", "retry", short)]
+        words += _after_failure(view, short)
     return words or [("tasks", "show", short)]
+
+
+def _after_failure(view: TaskView, short: str) -> list[tuple[str, ...]]:
+    """Where the cause is to be seen: with the findings, on the machine, or in what agents said."""
+    outcome = view.summary.outcome
+    retry = ("tasks", "retry", short)
+    if outcome is OutcomeCode.REVIEW_DELIVERED:
+        return [("tasks", "show", short)]
+    if outcome is OutcomeCode.NO_AGENT:
+        return [("agents",), ("doctor",), retry]
+    if not any(step.agent for step in view.steps):
+        return [("tasks", "show", short), ("doctor",), retry]
+    return [("tasks", "logs", short), retry]
 
 
 def whole(view: TaskView, now: datetime) -> list[Line]:

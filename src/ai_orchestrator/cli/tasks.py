@@ -92,7 +92,7 @@ def show_task(ctx: click.Context, task_id: str, is_json: bool) -> int:  # noqa: 
         show_json(view)
         return 0
     show(ctx, *whole(view, app_of(ctx).clock.now()))
-    show_next(ctx, *next_words(view))
+    show_next(ctx, *(words for words in next_words(view) if words[:2] != ("tasks", "show")))
     return 0
 
 

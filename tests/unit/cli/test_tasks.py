@@ -22,6 +22,7 @@ from tests.unit.cli.memory import (
 )
 
 from ai_orchestrator.base.errors import EnvironmentProblemError
+from ai_orchestrator.cli.summary import next_words
 from ai_orchestrator.model.agent import Usage
 from ai_orchestrator.model.review import FindingState
 from ai_orchestrator.model.states import OutcomeCode, TaskState
@@ -360,6 +361,35 @@ def test_a_partly_measured_cost_of_a_task_is_shown_as_a_lower_bound(world: World
     assert "cost at least $0.42" in world.type("tasks", "show", SHORT).out
     shown = json.loads(world.type("tasks", "show", "--json", SHORT).out)
     assert shown["summary"]["usage"]["is_cost_whole"] is False
+
+
+@pytest.mark.parametrize(
+    ("outcome", "has_agent", "told", "not_told"),
+    [
+        pytest.param(OutcomeCode.REVIEW_DELIVERED, True, ["show"], ["logs", "retry"], id="review"),
+        pytest.param(OutcomeCode.NO_AGENT, True, ["agents", "doctor"], ["logs"], id="no-agent"),
+        pytest.param(OutcomeCode.ENVIRONMENT, False, ["show", "doctor"], ["logs"], id="no-step"),
+        pytest.param(OutcomeCode.AGENT_FAILED, True, ["logs", "retry"], ["doctor"], id="agent"),
+    ],
+)
+def test_what_to_type_after_a_failure_leads_to_its_cause(
+    outcome: OutcomeCode, *, has_agent: bool, told: list[str], not_told: list[str]
+) -> None:
+    """Findings are in `tasks show`; where no agent ran there are no logs."""
+    view = task_view(TaskState.FAILED, outcome)
+    view = view if has_agent else msgspec.structs.replace(view, steps=())
+
+    typed = [word for words in next_words(view) for word in words]
+
+    assert set(told) <= set(typed)
+    assert not set(not_told) & set(typed)
+
+
+def test_show_does_not_send_to_itself(world: World) -> None:
+    """Its findings were just read."""
+    world.backend.view = task_view(TaskState.FAILED, OutcomeCode.REVIEW_DELIVERED)
+
+    assert "tasks show" not in world.type("tasks", "show", SHORT).out
 
 
 NO_IDS = [
