@@ -121,7 +121,7 @@ class WorkflowListing(Protocol):
 
     @property
     def spec(self) -> WorkflowSpec:
-        """The whole workflow, checked."""
+        """The whole workflow, checked, with the agents that `run` would choose."""
         ...
 
     @property
@@ -132,6 +132,11 @@ class WorkflowListing(Protocol):
     @property
     def is_default(self) -> bool:
         """`run` without `-w` takes this one."""
+        ...
+
+    @property
+    def lack(self) -> str:
+        """Why `run` could not take it on this machine, `` where it could."""
         ...
 
 

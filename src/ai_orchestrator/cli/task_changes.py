@@ -21,7 +21,6 @@ from ai_orchestrator.cli.following import Ending
 from ai_orchestrator.cli.interrupts import Interrupts
 from ai_orchestrator.cli.lines import line
 from ai_orchestrator.cli.options import (
-    config_option,
     force_option,
     json_option,
     plain_option,
@@ -70,7 +69,14 @@ def cancel(ctx: click.Context, task_id: str, is_json: bool) -> int:  # noqa: FBT
 @click.command()
 @task_argument
 @click.option("--watch", "is_watching", is_flag=True, help="Watch it as `run` does.")
-@config_option
+@click.option(
+    "-c",
+    "--config",
+    "config_file",
+    metavar="FILE",
+    help="Take the credentials that the accounts of this file name; nothing else of it. The task "
+    "runs by what it was accepted with.",
+)
 @plain_option
 @json_option
 @verbose_option

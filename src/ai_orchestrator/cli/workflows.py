@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ai_orchestrator.base.errors import NotFoundError
-from ai_orchestrator.cli.app import place_of, services_of, show, show_json, tell_notes
+from ai_orchestrator.cli.app import place_of, services_of, show, show_json, tell, tell_notes
 from ai_orchestrator.cli.completing import complete_workflow
 from ai_orchestrator.cli.lines import Span, table
 from ai_orchestrator.cli.options import config_option, json_option, repo_option
@@ -46,6 +46,8 @@ def workflows(
         from ai_orchestrator.cli.plan import workflow_lines
 
         show(ctx, *workflow_lines(listings[0].spec))
+        if listings[0].lack:
+            tell(listings[0].lack)
     else:
         _show(ctx, listings)
     return 0

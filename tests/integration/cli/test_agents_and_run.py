@@ -50,6 +50,21 @@ def test_an_agent_that_is_not_installed_is_refused_before_acceptance(
     assert person.runner_pid is None
 
 
+def test_a_workflow_is_shown_with_the_agent_that_a_run_would_choose(
+    person: Person, repository: Path
+) -> None:
+    """As `run --dry-run` shows it; where there is none, what lacks is told."""
+    person.writes({})
+    lacking = person.types("workflows", "quick", cwd=repository)
+    assert "AI_ORCHESTRATOR_MODEL_URL" in lacking.err
+    person.variables["AI_ORCHESTRATOR_MODEL_URL"] = URL
+    shown = person.types("workflows", "quick", cwd=repository)
+    planned = person.types("run", "Do it", "-w", "quick", "--dry-run", cwd=repository)
+    assert (shown.code, shown.err) == (0, "")
+    assert "builtin" in shown.out
+    assert shown.out.rstrip() in planned.out
+
+
 def test_an_agent_that_no_step_takes_may_be_missing(person: Person, repository: Path) -> None:
     """Only those that would work have to be there."""
     gone = {"driver": "command", "command": "no-such-program-anywhere"}

@@ -402,6 +402,7 @@ class Listing:
     spec: WorkflowSpec = field(default_factory=workflow)
     origin: str = "built-in"
     is_default: bool = True
+    lack: str = ""
 
 
 @dataclass(frozen=True)
