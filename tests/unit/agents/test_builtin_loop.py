@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -300,3 +301,48 @@ def test_no_model_is_told() -> None:
         choose_model({}, {"PATH": os.defpath})
     with pytest.raises(UsageError, match="Known: openai, anthropic"):
         choose_model({"url": "u", "api": "grpc"}, {})
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("run", {"command": "echo \0"}),
+        ("run", {"command": "echo \ud800"}),
+        ("search", {"pattern": "a{99999999999}"}),
+        ("search", {"pattern": "(" * 5000 + ")" * 5000}),
+        ("write", {"path": "half", "content": "\ud800"}),
+        ("write", {"path": "\ud800", "content": "x"}),
+        ("write", {"path": "pipe", "content": "x"}),
+        ("edit", {"path": "pipe", "old": "a", "new": "b"}),
+        ("edit", {"path": "binary", "old": "a", "new": "b"}),
+        ("read", {"path": "pipe"}),
+        ("read", {"path": "x" * 5000}),
+    ],
+    ids=lambda value: str(value)[:30].encode("ascii", "replace").decode(),
+)
+def test_what_a_tool_cannot_do_is_told_to_the_model(
+    tmp_path: Path, name: str, arguments: dict[str, str]
+) -> None:
+    """Whatever it asks for, the agent goes on."""
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "binary").write_bytes(b"a\xff")
+    with pytest.raises(ToolError):
+        use(tmp_path, name, **arguments)
+
+
+def test_a_daemon_that_holds_the_output_holds_nobody_up(tmp_path: Path) -> None:
+    """The command has ended; what it started is ended with the agent's tree."""
+    said = use(tmp_path, "run", command="echo up; setsid sleep 617.25 & echo $! > pid")
+    try:
+        assert said.startswith("up\n")
+        assert "goes on" in said
+        assert said.endswith("[exit code 0]")
+    finally:
+        os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)
+
+
+def test_all_that_a_command_prints_before_its_end_is_read(tmp_path: Path) -> None:
+    """Also when it has closed its output long before, and when it printed much at its end."""
+    assert use(tmp_path, "run", command="exec >&- 2>&-; sleep 0.05; exit 3") == "\n[exit code 3]"
+    said = use(tmp_path, "run", command="seq 1 20000; echo last")
+    assert said.endswith("20000\nlast\n\n[exit code 0]")

@@ -10,19 +10,25 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import select
 import signal
 import subprocess
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+
+from ai_orchestrator.base.errors import shorten
 
 LIMIT_READ_CHARS = 60_000
 LIMIT_OUTPUT_CHARS = 30_000
 LIMIT_FILE_BYTES = 2**20
 LIMIT_MATCHES = 200
 LIMIT_SEARCHED_FILES = 20_000
+_HALF = LIMIT_OUTPUT_CHARS // 2
 RUN_TIMEOUT_S = 600.0
+REST_LIMIT_S = 0.5
+"""How long the output of an ended command is waited for; a daemon of its may hold it for ever."""
 SECRETS = ("AI_ORCHESTRATOR_MODEL_KEY", "OPENAI_API_KEY", "ANTHROPIC_API_KEY")
 """Not for the commands that the model runs."""
 _SKIPPED = frozenset({".git", "node_modules", ".venv", "__pycache__"})
@@ -72,6 +78,9 @@ def call(tools: Mapping[str, Tool], root: Path, name: str, arguments: Mapping[st
         return tool.act(root, given)
     except OSError as error:
         raise ToolError(f"{name}: {error.strerror or error}") from error
+    except (ValueError, OverflowError, RecursionError) as error:
+        # A NUL in a command, half a character, a count too large: the model's to mend.
+        raise ToolError(f"{name}: {shorten(str(error))}") from error
 
 
 def read(root: Path, given: Mapping[str, str]) -> str:
@@ -90,6 +99,8 @@ def read(root: Path, given: Mapping[str, str]) -> str:
 def write(root: Path, given: Mapping[str, str]) -> str:
     """Creates the file or replaces all of it."""
     path = inside(root, given["path"])
+    if path.exists():
+        _check_regular(path)  # a pipe would never be opened
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", encoding="utf-8", newline="") as file:
         file.write(given["content"])
@@ -123,15 +134,19 @@ def run(root: Path, given: Mapping[str, str]) -> str:
         start_new_session=True,
     )
     assert process.stdout is not None
-    is_late = False
-    timer_end = _Alarm(process.pid)
-    with timer_end:
-        output = _bounded(process.stdout)
+    with process.stdout as stream, _Handle(process.pid) as handle:
+        output, is_late = _Output(), False
+        has_ended, is_open = _read_while(stream.fileno(), handle, output, RUN_TIMEOUT_S)
+        if not has_ended:
+            is_late = True
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+        if is_open:
+            _, is_open = _read_while(stream.fileno(), None, output, REST_LIMIT_S)
         process.wait()
-        is_late = timer_end.has_rung
-    process.stdout.close()
     late = f"\n[ended after {RUN_TIMEOUT_S:g} s]" if is_late else ""
-    return f"{output}{late}\n[exit code {process.returncode}]"
+    held = "\n[something that it started goes on, unheard from here]" if is_open else ""
+    return f"{output.text}{late}{held}\n[exit code {process.returncode}]"
 
 
 def search(root: Path, given: Mapping[str, str]) -> str:
@@ -161,37 +176,65 @@ def inside(root: Path, named: str) -> Path:
     return path
 
 
-class _Alarm:
-    """Ends a process group when its time is over, while its owner reads from it."""
+class _Handle:
+    """A descriptor that is readable when the process has ended."""
 
-    def __init__(self, group: int) -> None:
-        self._group = group
-        self.has_rung = False
+    def __init__(self, pid: int) -> None:
+        self._fd = os.pidfd_open(pid)
 
-    def __enter__(self) -> None:
-        signal.signal(signal.SIGALRM, self._ring)
-        signal.setitimer(signal.ITIMER_REAL, RUN_TIMEOUT_S)
+    def __enter__(self) -> int:
+        return self._fd
 
     def __exit__(self, *_: object) -> None:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-
-    def _ring(self, *_: object) -> None:
-        self.has_rung = True
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._group, signal.SIGKILL)
+        os.close(self._fd)
 
 
-def _bounded(stream: IO[bytes]) -> str:
-    """The beginning and the end of a stream, read to its end."""
-    half = LIMIT_OUTPUT_CHARS // 2
-    head, tail, size = b"", b"", 0
-    while chunk := stream.read1(65536):  # type: ignore[attr-defined]  # a BufferedReader
-        size += len(chunk)
-        room = half - len(head)
-        head += chunk[: max(room, 0)]
-        tail = (tail + chunk[max(room, 0) :])[-half:]
-    middle = b"" if size <= 2 * half else b"\n[... %d bytes left out ...]\n" % (size - 2 * half)
-    return (head + middle + tail).decode("utf-8", "replace")
+def _read_while(
+    pipe: int, handle: int | None, output: _Output, limit_s: float
+) -> tuple[bool, bool]:
+    """Reads until the process ends, or the pipe where there is no handle, within the limit.
+
+    Whether the process has ended, and whether the pipe is still open: a daemon may hold it.
+    """
+    poll = select.poll()
+    poll.register(pipe, select.POLLIN)
+    if handle is not None:
+        poll.register(handle, select.POLLIN)
+    deadline_s, is_open = time.monotonic() + limit_s, True
+    while (left_s := deadline_s - time.monotonic()) > 0:
+        ready = [fd for fd, _ in poll.poll(left_s * 1000)]
+        if pipe in ready:
+            is_open = output.add(os.read(pipe, 65536))
+            if is_open:
+                continue  # what it printed before its end first
+            poll.unregister(pipe)
+        if not is_open and handle is None:
+            return True, False
+        if handle in ready:
+            return True, is_open
+    return False, is_open
+
+
+class _Output:
+    """The beginning and the end of what a command prints."""
+
+    def __init__(self) -> None:
+        self._head, self._tail, self._size = b"", b"", 0
+
+    def add(self, chunk: bytes) -> bool:
+        """Takes a chunk; False at the end, which is an empty one."""
+        self._size += len(chunk)
+        room = max(_HALF - len(self._head), 0)
+        self._head += chunk[:room]
+        self._tail = (self._tail + chunk[room:])[-_HALF:]
+        return bool(chunk)
+
+    @property
+    def text(self) -> str:
+        """What is kept, and how much is not."""
+        left_out = self._size - 2 * _HALF
+        middle = b"" if left_out <= 0 else b"\n[... %d bytes left out ...]\n" % left_out
+        return (self._head + middle + self._tail).decode("utf-8", "replace")
 
 
 def _files(start: Path) -> Iterator[Path]:
