@@ -157,7 +157,10 @@ def test_a_runner_in_a_long_step_is_interrupted_in_the_end(
         older.until_ready()
         task_id = older.backend.submit(order).summary.id
         wait_for(reached.exists, "the agent to run")
-        transport, started = local(data).ensure()
+        told: list[str] = []
+        transport, started = replace(local(data), tell=told.append).ensure()
+        pid = older.process.pid
+        assert told[0] == f"waiting for the runner {pid} to end its step and leave ..."
         assert started is not None
         assert started.resumed_tasks == (task_id,)
         newer = HttpBackend(transport)
