@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterable
+from pathlib import Path
 from typing import get_args
 
 import msgspec
@@ -14,6 +15,7 @@ from tests.docs.pages import ROOT, Page, rows
 from tests.docs.world import BLOCK_LIMIT_S
 
 from ai_orchestrator.api.app import build_app
+from ai_orchestrator.config.agents_found import MODEL_VARIABLE
 from ai_orchestrator.model.events import EVENT_TYPES, EventData, UnknownData
 from ai_orchestrator.model.result import RunResult
 from ai_orchestrator.model.task import Problem
@@ -84,3 +86,23 @@ def test_the_flags_of_the_runner_are_told() -> None:
         check=True,
     )
     assert told == set(re.findall(r"--[a-z-]+", said.stdout)) - {"--help"}
+
+
+TABLES = [
+    (path, name)
+    for path in sorted(REFERENCE.glob("*.md"))
+    for name in re.findall(r"<!-- table: ([a-z-]+) -->", path.read_text("utf-8"))
+]
+
+
+@pytest.mark.parametrize(("path", "name"), TABLES, ids=lambda one: getattr(one, "stem", one))
+def test_nothing_is_told_twice(path: Path, name: str) -> None:
+    """Two rows for one thing contradict each other sooner or later."""
+    first = 2 if name == "routes" else 1  # method and path together
+    told = [tuple(cells[:first]) for cells in rows(Page(path), name)]
+    assert sorted(set(told)) == sorted(told)
+
+
+def test_the_scripted_model_is_shown_to_the_built_in_agent_too() -> None:
+    """It needs no vendor's program, so it is the first to try a scenario with."""
+    assert f"`{MODEL_VARIABLE}=URL/v1`" in (REFERENCE / "scenarios.md").read_text("utf-8")
