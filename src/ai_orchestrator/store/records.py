@@ -75,14 +75,14 @@ class SqlRecords:
         """Writes outcome and commit with the event `step.finished` in one transaction.
 
         An attempt that had an end already keeps it, and these events are dropped. `result`: JSON
-        of what later steps need of this one's answer, see `attempt_results`. An event
+        of what later steps need of this one's answer, cleaned before it was encoded (see `clean`);
+        `attempt_results` gives it back. An event
         `budget.changed` gets the sum over all executions of the task, as this transaction sees it.
         """
         clean = self._log.sink.clean_struct(view)
-        kept = None if result is None else self._log.sink.clean_json(result)
 
         def write(connection: sa.Connection) -> None:
-            spent = end_attempt(connection, task_id, task_attempt, clean, kept)
+            spent = end_attempt(connection, task_id, task_attempt, clean, result)
             if spent is not None:
                 self._log.append(connection, task_id, [_with_spend(one, spent) for one in events])
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol, TypeVar
@@ -52,14 +51,6 @@ class Sink:
         """The value with every free text in it cleaned."""
         return map_texts(value, self.clean)
 
-    def clean_json(self, encoded: str) -> str:
-        """JSON with every text in it cleaned, names of fields apart; it stays JSON.
-
-        Numbers stay as they are, whatever a secret happens to be.
-        """
-        value = msgspec.json.decode(encoded)
-        return msgspec.json.encode(_clean_values(value, self.clean)).decode()
-
     def fit(self, data: EventData) -> Fitted:
         """The data cleaned and at most `EVENT_LIMIT_BYTES` long; the longest texts are cut first.
 
@@ -81,16 +72,6 @@ class Sink:
             raw = encode_data(cleaned)
             wholes.append(whole)
         return Fitted(raw, tuple(wholes))
-
-
-def _clean_values(value: object, clean: Callable[[str], str]) -> object:
-    if isinstance(value, str):
-        return clean(value)
-    if isinstance(value, list):
-        return [_clean_values(item, clean) for item in value]
-    if isinstance(value, dict):
-        return {name: _clean_values(item, clean) for name, item in value.items()}
-    return value
 
 
 def _replace(before: str, after: str, text: str) -> str:

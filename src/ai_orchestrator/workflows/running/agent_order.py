@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from ai_orchestrator.model.ids import StepKey
 from ai_orchestrator.model.orders import WORK_IN_SANDBOX, AttemptPaths
+from ai_orchestrator.model.task import StepView
 from ai_orchestrator.model.workflow import AgentStep
 from ai_orchestrator.workflows.running.agent_run import AgentRun
 from ai_orchestrator.workflows.running.ports import TaskTree
@@ -64,3 +65,11 @@ class AgentStepOrder:
     def remaining_s(self) -> float:
         """Seconds until the task's time limit."""
         return remaining_s(self.facts, self.progress.started_at, self.world.clock)
+
+
+async def attempts_of(order: AgentStepOrder) -> list[StepView]:
+    """The rows of the step's attempts in this round, by rising attempt."""
+    facts = order.facts
+    return await order.world.records.attempts(
+        facts.task_id, facts.task_attempt, order.step.path, order.iteration
+    )

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
-from datetime import timedelta
 from pathlib import Path
 
 import msgspec
@@ -20,18 +18,16 @@ from ai_orchestrator.base.errors import EnvironmentProblemError
 from ai_orchestrator.model.agent import Usage
 from ai_orchestrator.model.events import (
     NewEvent,
-    QuotaChangedData,
     StepStartedData,
 )
 from ai_orchestrator.model.ids import StepKey
 from ai_orchestrator.model.orders import AttemptPaths, StepCommit
-from ai_orchestrator.model.states import TaskState
 from ai_orchestrator.model.task import StepView
-from ai_orchestrator.model.workflow import AgentStep, WorkflowSpec
 from ai_orchestrator.review.ledger import changed_entries
 from ai_orchestrator.workflows.running.agent_answer import Answer, judge, load_answer, save_answer
-from ai_orchestrator.workflows.running.agent_order import AgentStepOrder
+from ai_orchestrator.workflows.running.agent_order import AgentStepOrder, attempts_of
 from ai_orchestrator.workflows.running.agent_run import AgentRun, Beginning, Begun, Feed, Supplies
+from ai_orchestrator.workflows.running.another_try import tried_again, wait_for
 from ai_orchestrator.workflows.running.attempt_log import event_for
 from ai_orchestrator.workflows.running.interruption import (
     PROCESS_ENDED,
@@ -40,7 +36,7 @@ from ai_orchestrator.workflows.running.interruption import (
     ending,
 )
 from ai_orchestrator.workflows.running.progress import conversation_key, ledger_after, spent_by
-from ai_orchestrator.workflows.running.retry import MAX_INTERRUPTIONS, Again, after_attempts
+from ai_orchestrator.workflows.running.retry import MAX_INTERRUPTIONS
 from ai_orchestrator.workflows.running.step_records import (
     commit_message,
     finding_events,
@@ -53,24 +49,17 @@ async def run_agent_step(order: AgentStepOrder) -> StepDone:
     """The step's outcome; at most one attempt of it ever finishes."""
     waited_after = 0
     while True:
-        views = await _views(order)
+        views = await attempts_of(order)
         done = await _adopted(order, views)
         if done is None or done.attempt == waited_after:
             if _interruptions(views) > MAX_INTERRUPTIONS:
                 return await _with_all_spend(order, _given_up(order, views))
             done = await _attempt(order, views)
-        again = await _again(order, done)
+        again = await tried_again(order, done)
         if again is None:
             return await _with_all_spend(order, done)
-        await _wait(order, again)
+        await wait_for(order, again)
         waited_after = done.attempt
-
-
-async def _views(order: AgentStepOrder) -> list[StepView]:
-    facts = order.facts
-    return await order.world.records.attempts(
-        facts.task_id, facts.task_attempt, order.step.path, order.iteration
-    )
 
 
 def _interruptions(views: Sequence[StepView]) -> int:
@@ -110,13 +99,13 @@ async def _with_all_spend(order: AgentStepOrder, done: StepDone) -> StepDone:
     """What the attempts before this one cost belongs to the step, and to the task's budget."""
     if done.attempt == 1:
         return done
-    return msgspec.structs.replace(done, usage=spent_by(await _views(order)))
+    return msgspec.structs.replace(done, usage=spent_by(await attempts_of(order)))
 
 
 async def _close_cancelled(order: AgentStepOrder, key: StepKey, feed: Feed) -> None:
     """The agent has been stopped; what it spent by then stands in its row."""
     await feed.end()
-    await _close_interrupted(order, key, (await _views(order))[-1], STOPPED)
+    await _close_interrupted(order, key, (await attempts_of(order))[-1], STOPPED)
 
 
 async def _close_interrupted(
@@ -188,7 +177,7 @@ async def _ask(
         return await run.ask(begun, await supplies.result(), feed)
     except EnvironmentProblemError as problem:
         await feed.end()
-        view = (await _views(order))[-1]  # with what was spent by then
+        view = (await attempts_of(order))[-1]  # with what was spent by then
         return Answer.failed(problem, usage=view.usage), view
     except asyncio.CancelledError:
         await asyncio.shield(_close_cancelled(order, begun.key, feed))
@@ -329,57 +318,6 @@ async def _settle_tree(
         await tree.point(key.ref, head)
         return StepCommit(head, order.progress.head_tree, is_changed=not is_untouched)
     return await tree.commit(key.ref, head, message, saved)
-
-
-async def _again(order: AgentStepOrder, done: StepDone) -> Again | None:
-    """Whether this outcome is to be tried again, and what is left of the wait until then.
-
-    Decided as of the moment when the attempt ended: who re-enters in mid-wait decides alike.
-    """
-    if done.outcome == "succeeded":
-        return None
-    facts = order.facts
-    results = await order.world.records.attempt_results(
-        facts.task_id, facts.task_attempt, order.step.path, order.iteration
-    )
-    dones = [msgspec.json.decode(raw, type=StepDone) for _, raw in sorted(results.items())]
-    failures = [one for one in dones if one.outcome == "failed"]
-    verdict = after_attempts(
-        failures,
-        done.reset_s,
-        retries=_retries(facts.spec, order.step),
-        remaining_s=facts.spec.max_duration_s - (done.at - order.progress.started_at),
-    )
-    if not isinstance(verdict, Again):
-        return None
-    elapsed_s = order.world.clock.now().timestamp() - done.at
-    return replace(verdict, delay_s=max(verdict.delay_s - elapsed_s, 0.0))
-
-
-def _retries(spec: WorkflowSpec, step: AgentStep) -> int:
-    own = spec.agents[step.agent].max_retries
-    return spec.step_retries if own is None else own
-
-
-async def _wait(order: AgentStepOrder, again: Again) -> None:
-    """Waits in the open: the state says so where it is a quota."""
-    if not again.is_quota:
-        await order.world.pause(again.delay_s)
-        return
-    records, task_id = order.world.records, order.facts.task_id
-    key = order.key(len(await _views(order)))
-    limited = QuotaChangedData(
-        agent=order.step.agent,
-        account=order.step.account,
-        resets_at=order.world.clock.now() + timedelta(seconds=again.delay_s),
-        message=f"Waiting {again.delay_s:.0f} s for the quota of {order.step.agent}.",
-    )
-    await records.emit([event_for(key, "quota", limited)])
-    await records.set_state(task_id, TaskState.WAITING_QUOTA, reason=limited.message)
-    await order.world.pause(again.delay_s)
-    lifted = msgspec.structs.replace(limited, resets_at=None, message="The quota has reset.")
-    await records.emit([event_for(key, "quota-over", lifted)])
-    await records.set_state(task_id, TaskState.RUNNING)
 
 
 def _given_up(order: AgentStepOrder, views: Sequence[StepView]) -> StepDone:

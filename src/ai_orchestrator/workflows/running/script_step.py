@@ -112,6 +112,7 @@ async def _conclude(
         summary=output,
         at=now.timestamp(),
     )
+    done = order.world.records.clean(done)
     view = msgspec.structs.replace(
         view,
         outcome=done.outcome,
