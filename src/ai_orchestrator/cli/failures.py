@@ -84,7 +84,8 @@ def _as_ours(error: BaseException) -> OrchestratorError:
 def _usage(error: click.ClickException) -> OrchestratorError:
     ctx = error.ctx if isinstance(error, click.UsageError) else None
     path = ctx.command_path if ctx is not None else PROGRAM
-    return UsageProblemError(error.format_message(), hint=f"Try: {path} --help")
+    told = " ".join(error.format_message().split())  # Click lists choices over several lines
+    return UsageProblemError(told, hint=f"Try: {path} --help")
 
 
 def _unexpected(error: BaseException) -> OrchestratorError:

@@ -57,6 +57,11 @@ def _checked(raw: bytes, where: str) -> str:
         text = raw.decode("utf-8").strip()
     except UnicodeDecodeError as error:
         raise BadInputError(f"{where}: the task is not UTF-8 at byte {error.start}.") from error
+    if "\0" in text:
+        raise BadInputError(
+            f"{where}: the task holds a NUL character, so it is no text.",
+            hint="Name a text file; another kind belongs into the repository.",
+        )
     if not text:
         raise BadInputError(f"{where}: the task is empty.", hint=_HINT)
     return text

@@ -177,6 +177,8 @@ def check_task_text(task: str) -> None:
     """Raises `BadInputError` for a text that is empty, too long or not valid Unicode."""
     if not task.strip():
         raise BadInputError("the task is empty.", hint="Say in a sentence what is to be done.")
+    if "\0" in task:
+        raise BadInputError("the task holds a NUL character.", hint="Remove it.")
     try:
         size = len(task.encode())
     except UnicodeEncodeError as error:

@@ -26,6 +26,7 @@ from ai_orchestrator.model.review import Severity
         pytest.param(("tasks", "shwo"), "Did you mean 'show'?", id="subcommand"),
         pytest.param(("run", "t", "--detatch"), "Did you mean '--detach'?", id="option"),
         pytest.param(("tasks", "show"), "Missing argument 'TASK'", id="argument"),
+        pytest.param(("completion",), "Choose from: bash, zsh, fish", id="choices"),
         pytest.param(("--server", "u", "--data-dir", "d", "tasks"), "exclude", id="both"),
     ],
 )

@@ -133,6 +133,7 @@ def test_task_is_read_from_a_file(world: World, tmp_path: Path) -> None:
         pytest.param(("--task-file", "/"), b"", "--task-file /:", id="a-directory"),
         pytest.param(("-",), b"x" * 262_145, "longer than 256 KB", id="too-long"),
         pytest.param(("-",), b"a\xff", "not UTF-8 at byte 1", id="no-text"),
+        pytest.param(("-",), b"a\0b", "holds a NUL character", id="no-text-file"),
         pytest.param(("t", "--agents", "a,,b"), b"", "empty name", id="empty-agent"),
         pytest.param(("t", "--detach", "--in-process"), b"", "exclude each other", id="detach"),
         pytest.param(("t", "--detach", "--no-wait"), b"", "drop --no-wait", id="detach-no-wait"),

@@ -28,6 +28,7 @@ def test_a_task_is_a_text_within_the_limit(text: str) -> None:
         pytest.param(" \n\t", "empty", id="blank"),
         pytest.param("x" * (MAX_TASK_BYTES + 1), str(MAX_TASK_BYTES), id="too-long"),
         pytest.param("é" * (MAX_TASK_BYTES // 2 + 1), str(MAX_TASK_BYTES), id="too-many-bytes"),
+        pytest.param("do\0it", "NUL", id="nul"),
         pytest.param("do \ud800", "position 3", id="half-a-character"),
     ],
 )
