@@ -1,12 +1,20 @@
 """The private mirror of a repository: all objects that tasks borrow, and nothing of any agent.
 
-A mirror is made by one clone and grows by fetches. It is never cleaned up while tasks borrow from
-it, and never borrows itself: the user's own `gc` must not break a task. A commit counts as present
-only when a ref of ours marks it: a fetch that was killed may leave a commit without its files.
+A mirror grows by fetches of the commits from which tasks start, each with its history. So it holds
+what these commits lead to, and neither stashes, nor what was reset away, nor other branches:
+agents can read whatever is in it, checked out or not. That includes what the histories of other
+tasks' starts hold, and their snapshots of uncommitted changes. It is never cleaned up while
+tasks borrow from it, and never borrows itself: the user's own `gc` must not break a task. A commit
+counts as present only when a ref of ours marks it: a fetch that was killed may leave a commit
+without its files.
+
+A clone by hard links would bring all objects there are. Measured at 20,000 packed files: clone
+20 ms, fetch 140 ms, once for each repository; 80 MB of loose objects: 0.7 s and 1.5 s.
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, contextmanager
@@ -111,7 +119,8 @@ class Mirror:
             return
         async with self._lock():
             if not self.exists:
-                await self._clone(state)
+                await asyncio.to_thread(_require_room, self.directory, state)
+                self._make(commit)
             with self._trusting(state.common_dir) as source:
                 await self._fetch(source, f"+{commit}:{SOURCES}/{commit}")
 
@@ -178,29 +187,6 @@ class Mirror:
         write_skeleton(half, Skeleton(objects=()), own_configuration(commit))
         half.rename(self.directory)
 
-    async def _clone(self, state: SourceState) -> None:
-        """By hard links where it can; never with alternates, which a local clone would copy.
-
-        A path makes it a local one, and then copies across file systems; `--local` would insist
-        on the links.
-        """
-        _require_room(self.directory, state)
-        half = self._half_made()
-        borrows = (state.common_dir / "objects/info/alternates").exists()
-        how = ("--no-local",) if borrows else ()
-        arguments = ("clone", "--quiet", "--bare", *how, "--template=", "--no-tags")
-        call = Call(
-            (*arguments, "--", str(state.common_dir), str(half)),
-            cwd=self.directory.parent,
-            may_start_programs=True,
-            timeout_s=NETWORK_TIMEOUT_S,
-        )
-        with self._trusting(state.common_dir) as source:
-            answer = await self._git.ask(Place(None, variables=source.environment), call)
-        if not answer.is_success:
-            raise SourceUnreadableError(f"{state.top} could not be cloned: {answer.complaint}")
-        half.rename(self.directory)
-
     async def _fetch(self, remote: Remote, refspec: str) -> None:
         call = Call(
             (*_QUIET_FETCH, "--", remote.url, refspec),
@@ -265,7 +251,5 @@ def _is_whole_id(ref: str) -> bool:
 
 
 def _require_room(directory: Path, state: SourceState) -> None:
-    """A clone within one file system takes hard links and hardly any room."""
-    objects = state.common_dir / "objects"
-    is_linked = objects.stat().st_dev == directory.parent.stat().st_dev
-    require_free(directory, 0 if is_linked else directory_bytes(objects))
+    """What is fetched is a part of what the repository holds."""
+    require_free(directory, directory_bytes(state.common_dir / "objects"))

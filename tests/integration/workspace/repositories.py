@@ -83,10 +83,8 @@ class UserRepository:
 
 def _state(path: Path) -> tuple[int, int, bytes]:
     status = path.lstat()
-    # The mirror shares object files by hard links, and git renews the time of one that it would
-    # otherwise have to write.
-    time_ns = 0 if "objects" in path.parts else status.st_mtime_ns
-    return status.st_mode, time_ns, path.read_bytes() if path.is_file() else b""
+    content = path.read_bytes() if path.is_file() else b""
+    return status.st_mode, status.st_mtime_ns, content
 
 
 def names(directory: Path) -> list[str]:

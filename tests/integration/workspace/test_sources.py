@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -41,13 +42,14 @@ async def test_a_mirror_borrows_from_nobody(trees: GitTrees, repository: UserRep
     shutil.rmtree(repository.path)
     tree = await trees.open(TASK, 1, repository.source, base)
     assert (tree.work / "a.txt").read_text() == "one\n"
-    assert not list(trees.layout.mirrors.glob("*.git/objects/info/alternates"))
+    (alternates,) = trees.layout.mirrors.glob("*.git/objects/info/alternates")
+    assert alternates.read_bytes() == b""
 
 
 async def test_a_source_that_borrows_is_copied(
     trees: GitTrees, repository: UserRepository, tmp_path: Path
 ) -> None:
-    """A local clone would copy the alternates file with the rest."""
+    """With what it borrowed."""
     git(tmp_path, "clone", "-q", "--shared", str(repository.path), "shared")
     shared = UserRepository(tmp_path / "shared")
     base = await trees.resolve(shared.source)
@@ -397,3 +399,48 @@ async def test_a_new_directory_starts_from_nothing_and_must_be_unused(
     write(tmp_path, {"fresh/file": "x"})
     with pytest.raises(BadInputError, match="not an empty directory"):
         await trees.resolve(source)
+
+
+async def test_no_agent_can_read_what_its_commit_does_not_lead_to(
+    trees: GitTrees, repository: UserRepository
+) -> None:
+    """Neither what was reset away, nor a stash, nor another branch, nor what is only staged."""
+    secrets = [secret_objects(repository, how) for how in ("reset", "stash", "branch", "staged")]
+    assert await trees.resolve(repository.source) == repository.head
+    tree = await trees.open(TASK, 1, repository.source, repository.head)
+    await tree.lend_git(repository.head)
+    assert git(tree.work, "cat-file", "-t", "HEAD~0") == "commit"
+    for blob in secrets:
+        assert repository.git("cat-file", "-t", blob) == "blob"
+        with pytest.raises(subprocess.CalledProcessError):
+            git(tree.work, "cat-file", "-e", blob)
+
+
+def secret_objects(repository: UserRepository, how: str) -> str:
+    """The id of a secret that is in the repository and in nothing that HEAD leads to."""
+    head, name = repository.head, f"{how}.env"
+    repository.write({name: f"KEY={how}\n"})
+    repository.git("add", name)
+    blob = repository.git("rev-parse", f":{name}")
+    if how == "stash":
+        repository.git("stash", "-q")
+    elif how != "staged":
+        repository.git("commit", "-q", "-m", "oops")
+        if how == "branch":
+            repository.git("branch", "other")
+        repository.git("reset", "-q", "--hard", head)
+    else:
+        repository.git("rm", "-q", "--cached", name)
+        (repository.path / name).unlink()
+    return blob
+
+
+async def test_a_commit_that_no_branch_leads_to_can_be_the_start(
+    trees: GitTrees, repository: UserRepository
+) -> None:
+    """A detached HEAD, by which the work in progress may be known."""
+    repository.git("checkout", "-q", "--detach")
+    base = repository.commit({"a.txt": "detached\n"})
+    assert await trees.resolve(repository.source) == base
+    tree = await trees.open(TASK, 1, repository.source, base)
+    assert (tree.work / "a.txt").read_text() == "detached\n"
