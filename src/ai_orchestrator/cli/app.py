@@ -20,7 +20,7 @@ import click
 from ai_orchestrator.base.clock import Clock, SystemClock
 from ai_orchestrator.cli.lines import to_text
 from ai_orchestrator.cli.settings import CliSettings, ConfigPlace
-from ai_orchestrator.cli.terminal import Terminal, clean, detect_terminal
+from ai_orchestrator.cli.terminal import Terminal, clean, detect_terminal, with_short_ids
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -165,7 +165,7 @@ def next_command(ctx: click.Context, *words: str, data_dir: str | None = None) -
 
 def tell(text: str) -> None:
     """A remark for people, on stderr."""
-    click.echo(f"{PROGRAM}: {clean(text)}", err=True)
+    click.echo(f"{PROGRAM}: {with_short_ids(clean(text))}", err=True)
 
 
 def tell_notes(ctx: click.Context, place: ConfigPlace) -> Sequence[str]:

@@ -17,7 +17,7 @@ from ai_orchestrator.base.errors import InternalError, OrchestratorError, Perman
 from ai_orchestrator.cli.app import PROGRAM, show_json
 from ai_orchestrator.cli.interrupts import DetachRequestedError
 from ai_orchestrator.cli.streams import drop_output
-from ai_orchestrator.cli.terminal import clean
+from ai_orchestrator.cli.terminal import clean, with_short_ids
 from ai_orchestrator.model.states import ExitCode
 
 if TYPE_CHECKING:
@@ -58,9 +58,9 @@ def report(error: BaseException, args: Sequence[str]) -> int:
 
 
 def _tell(problem: OrchestratorError, args: Sequence[str]) -> None:
-    click.echo(f"{PROGRAM}: {clean(str(problem))}", err=True)
+    click.echo(f"{PROGRAM}: {with_short_ids(clean(str(problem)))}", err=True)
     for detail in problem.details:
-        click.echo(f"  {clean(detail)}", err=True)
+        click.echo(f"  {with_short_ids(clean(detail))}", err=True)
     if is_json_wanted(args):
         _show_problem(problem)
 

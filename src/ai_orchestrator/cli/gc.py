@@ -8,6 +8,7 @@ from ai_orchestrator.cli import figures
 from ai_orchestrator.cli.app import opened_backend, show, show_json
 from ai_orchestrator.cli.lines import Span, line
 from ai_orchestrator.cli.options import json_option
+from ai_orchestrator.cli.terminal import with_short_ids
 
 
 @click.command()
@@ -23,8 +24,8 @@ def gc(ctx: click.Context, *, is_dry_run: bool, is_forced: bool, is_json: bool) 
         show_json(report)
         return 0
     verb = "would remove" if report.is_dry_run else "removed"
-    show(ctx, *(line(f"{verb} ", name) for name in report.removed))
-    show(ctx, *(line(Span("kept ", "warn"), name) for name in report.kept))
+    show(ctx, *(line(f"{verb} ", with_short_ids(name)) for name in report.removed))
+    show(ctx, *(line(Span("kept ", "warn"), with_short_ids(name)) for name in report.kept))
     count = figures.counted(len(report.removed), "item")
     show(ctx, line(Span(f"{verb} {count}, {figures.size(report.freed_bytes)}", "strong")))
     return 0

@@ -51,8 +51,8 @@ def checked_task(ctx: click.Context, param: click.Parameter, text: str) -> str:
     if ctx.resilient_parsing or may_name_task(text):
         return text
     raise BadInputError(
-        f"{shorten(ascii(text))} is no task id: one looks like t-01jd3kq8z2v4w6x8y0a1m3k9x2.",
-        hint="Its last eight characters do, where unique. `ai-orchestrator tasks` lists them.",
+        f"{shorten(ascii(text))} is no task id: one looks like a1m3k9x2.",
+        hint="`ai-orchestrator tasks` lists them. The whole one of --json does as well.",
     )
 
 

@@ -85,7 +85,7 @@ def whole(view: TaskView, now: datetime) -> list[Line]:
     base = figures.short_commit(view.base_commit) if view.base_commit else "not known yet"
     facts = _facts(
         [
-            ("task", summary.id),
+            ("task", short_id(summary.id)),
             ("workflow", summary.workflow),
             ("repository", f"{summary.repository} at {base}"),
             ("created", f"{summary.created_at:%Y-%m-%d %H:%M:%S} UTC by {summary.principal}"),

@@ -27,6 +27,7 @@ from ai_orchestrator.cli.options import (
     task_argument,
     verbose_option,
 )
+from ai_orchestrator.cli.terminal import with_short_ids
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -136,5 +137,5 @@ def delete(ctx: click.Context, task_id: str, *, is_forced: bool, is_json: bool) 
     if is_json:
         show_json({"deleted": task_id})
     else:
-        show(ctx, line(f"deleted task {task_id}"))
+        show(ctx, line(f"deleted task {with_short_ids(task_id)}"))
     return 0

@@ -20,6 +20,10 @@ _UNSAFE = re.compile(
     "\u200e\u200f\u202a-\u202e\u2066-\u2069]"  # marks that reorder text
 )
 
+_TASK_ID = re.compile(r"(?<![\w/.-])t-[0-7][0-9a-hjkmnp-tv-z]{25}(?![\w/-])")
+_SHORT_ID_CHARS = 8
+"""As in `model.ids`; a test holds both equal, importing it would slow `--help`."""
+
 
 @dataclass(frozen=True, slots=True)
 class Terminal:
@@ -56,6 +60,14 @@ def _is_terminal(stream: TextIO | None) -> bool:
 def clean(text: str) -> str:
     """The text without control characters; tabs and line feeds stay."""
     return _UNSAFE.sub("", text)
+
+
+def with_short_ids(text: str) -> str:
+    """The text with the short forms of whole task ids: people read and type those.
+
+    An id in a path stays, or nobody would find the file.
+    """
+    return _TASK_ID.sub(lambda found: found[0][-_SHORT_ID_CHARS:], text)
 
 
 def clean_line(text: str) -> str:

@@ -8,14 +8,16 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
-from tests.unit.cli.memory import World
+from tests.unit.cli.memory import SHORT, TASK, World
 
+from ai_orchestrator.base.errors import ConflictError
 from ai_orchestrator.cli.failures import is_json_wanted
 from ai_orchestrator.cli.lines import Span, line, table, to_text
 from ai_orchestrator.cli.options import SANDBOX_MODES, SEVERITIES
 from ai_orchestrator.cli.reference import commands
-from ai_orchestrator.cli.terminal import clean, clean_chunks
+from ai_orchestrator.cli.terminal import clean, clean_chunks, with_short_ids
 from ai_orchestrator.model.agent import SandboxMode
+from ai_orchestrator.model.ids import short_id
 from ai_orchestrator.model.review import Severity
 
 
@@ -127,6 +129,31 @@ def test_groups_say_the_same_about_a_command_as_itself() -> None:
         for name, entry in group.entries.items():
             assert known[f"{path} {name}"].name == name
             assert entry.summary.endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        pytest.param(f"task {TASK}: is running.", f"task {SHORT}: is running.", id="message"),
+        pytest.param(f"fits {TASK}, {TASK}.", f"fits {SHORT}, {SHORT}.", id="several"),
+        pytest.param(f"/data/work/{TASK}/a1", f"/data/work/{TASK}/a1", id="path"),
+        pytest.param(f"logs/{TASK}", f"logs/{TASK}", id="end-of-a-path"),
+        pytest.param(f"x{TASK} {TASK}0", f"x{TASK} {TASK}0", id="other-words"),
+    ],
+)
+def test_people_read_short_ids(text: str, told: str) -> None:
+    """One form of an id, and the one that they type; files keep their names."""
+    assert with_short_ids(text) == told
+    assert short_id(TASK) == SHORT
+
+
+def test_a_problem_has_a_short_id_for_people_and_the_whole_one_in_json(world: World) -> None:
+    """Programs compare ids."""
+    world.services.problem = ConflictError(f"task {TASK}: is running.")
+    done = world.type("run", "t", "--json")
+
+    assert f"task {SHORT}: is running." in done.err
+    assert TASK in done.json_lines[0]["title"]
 
 
 def test_control_characters_are_cut_and_letters_stay() -> None:

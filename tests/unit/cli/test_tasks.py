@@ -66,7 +66,8 @@ def test_show_has_steps_verifiers_findings_and_commands(world: World) -> None:
 
     out = world.type("tasks", "show", SHORT).out
 
-    assert TASK in out
+    assert f"task       {SHORT}" in out
+    assert TASK not in out
     assert "implement  claude (opus)  succeeded" in out
     assert "tests red (exit 1, 0.8s)" in out
     assert "fixed medium calculator/core.py:12" in out
@@ -412,7 +413,7 @@ def test_what_is_no_id_is_refused_before_anybody_is_asked(
     done = world.type("tasks", command, text)
 
     assert done.code == 2
-    assert "is no task id: one looks like t-" in done.err
+    assert "is no task id: one looks like a1m3k9x2" in done.err
     assert world.backend.asked == []
 
 
