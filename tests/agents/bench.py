@@ -9,13 +9,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ai_orchestrator.agents.host import ProcessAgentHost
+from ai_orchestrator.agents.raw_log import LogKeeping
 from ai_orchestrator.agents.vendor_home import VendorHomes
 from ai_orchestrator.base.clock import SystemClock
 from ai_orchestrator.base.process import GuardedSpawner
+from ai_orchestrator.base.sandbox import find_bubblewrap, read_host_layout
 from ai_orchestrator.model.agent import AgentEvent, AgentResult, SandboxMode
 from ai_orchestrator.model.ids import StepKey
 from ai_orchestrator.model.orders import AgentOrder, AttemptPaths, Containment
 from ai_orchestrator.model.workflow import AgentSpec, Limits
+from ai_orchestrator.workflows.commands.enclosure import Enclosure
 from ai_orchestrator.workspace.removal import remove_tree
 
 AGENTS = Path(__file__).resolve().parents[2] / ".agents"
@@ -123,6 +126,11 @@ def command_of(agent: str) -> tuple[str, ...]:
     return (str(AGENTS / agent / "node_modules" / ".bin" / agent),)
 
 
+def enclosure_here() -> Enclosure:
+    """What this machine offers."""
+    return Enclosure(find_bubblewrap("/usr/bin:/usr/local/bin"), read_host_layout(), "not here.")
+
+
 def make_bench(
     agent: str, url: str, root: Path, spawner: GuardedSpawner, cache: Path, sandbox: SandboxMode
 ) -> Bench:
@@ -140,8 +148,8 @@ def make_bench(
         homes=VendorHomes(
             root / "accounts", discard=remove_tree, learn=lambda _owner, _found: None
         ),
-        open_log=open_log,
-        redact=lambda line: line,
+        logs=LogKeeping(open_log, lambda line: line),
+        enclosure=enclosure_here(),
     )
     return Bench(agent, host, spawner, url, root, root / "requests.jsonl", logs, sandbox)
 

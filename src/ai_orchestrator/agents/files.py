@@ -7,6 +7,7 @@ in an event loop use a thread.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 from collections.abc import Iterable
@@ -69,7 +70,8 @@ def _enter(folder: int, name: str) -> int:
         pass
     except OSError:  # a link or a file: nothing that the agent's program keeps there
         os.unlink(name, dir_fd=folder)
-    os.mkdir(name, 0o700, dir_fd=folder)
+    with contextlib.suppress(FileExistsError):  # another run of ours made it just now
+        os.mkdir(name, 0o700, dir_fd=folder)
     return os.open(name, flags, dir_fd=folder)
 
 

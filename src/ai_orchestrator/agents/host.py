@@ -1,7 +1,7 @@
 """Runs agents: finds, seats, starts, listens, stops, concludes. Fits `running.ports.AgentHost`.
 
     host = ProcessAgentHost(
-        spawner, clock, cache=data / "cache", homes=homes, open_log=open_log, redact=redact
+        spawner, clock, cache=data / "cache", homes=homes, logs=logs, enclosure=enclosure
     )
     result = await host.run(order, on_event)
 
@@ -16,13 +16,13 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Protocol
 
 from ai_orchestrator.agents import cache, usage
 from ai_orchestrator.agents.base import Driver, FoundProgram, Launch, Listening
 from ai_orchestrator.agents.conclude import conclude, not_started, nothing_left
 from ai_orchestrator.agents.files import read_bounded, write_below
-from ai_orchestrator.agents.raw_log import RawLog
+from ai_orchestrator.agents.raw_log import LogKeeping, RawLog
 from ai_orchestrator.agents.registry import driver
 from ai_orchestrator.agents.seat import (
     CACHE_DIR,
@@ -42,12 +42,9 @@ from ai_orchestrator.base.command import Command, Spawner
 from ai_orchestrator.base.errors import BadInputError, EnvironmentProblemError
 from ai_orchestrator.base.sandbox import (
     bubblewrap_argv,
-    find_bubblewrap,
-    probe_bubblewrap,
     read_host_layout,
 )
 from ai_orchestrator.model.agent import AgentResult, Usage
-from ai_orchestrator.model.ids import StepKey
 from ai_orchestrator.model.orders import AgentEventSink, AgentOrder
 from ai_orchestrator.model.workflow import AgentSpec
 
@@ -68,12 +65,23 @@ class _Ready:
     earlier: Usage | None
 
 
+class Bubblewrap(Protocol):
+    """The program that makes sandboxes, one for agents and the repository's commands alike."""
+
+    bubblewrap: Path | None
+    """None: it does not work here."""
+    why_not: str
+
+    async def look_again(self) -> Path | None:
+        """The same, tried out once more where it did not work."""
+        ...
+
+
 class ProcessAgentHost:
     """Runs each order as a process tree of its own.
 
-    `cache`: a directory of ours that outlives tasks. `homes`: the logins that we keep. `open_log`
-    gives the file for a run's raw output, `redact` takes the secrets out of it; both may be called
-    from any thread.
+    `cache`: a directory of ours that outlives tasks. `homes`: the logins that we keep.
+    `logs`: where raw output goes.
     """
 
     def __init__(
@@ -83,16 +91,15 @@ class ProcessAgentHost:
         *,
         cache: Path,
         homes: VendorHomes,
-        open_log: Callable[[StepKey], BinaryIO],
-        redact: Callable[[bytes], bytes],
+        logs: LogKeeping,
+        enclosure: Bubblewrap,
     ) -> None:
         self._spawner = spawner
         self._clock = clock
         self._cache = cache
         self._homes = homes
-        self._open_log = open_log
-        self._redact = redact
-        self._bubblewrap: dict[Path, str | None] = {}
+        self._logs = logs
+        self._enclosure = enclosure
 
     async def check(self, agents: Sequence[AgentSpec], path_env: str) -> None:
         """Raises `AgentMissingError` for the first of the agents that is not installed."""
@@ -113,11 +120,11 @@ class ProcessAgentHost:
         login = driver(order.agent.driver).login
         home = self._homes.home(account_directory(order, login), login)
         if home is None:
-            return await self._run(order, on_event, self._redact, None)
+            return await self._run(order, on_event, self._logs.redact, None)
         limit_s = order.limits.timeout_s
         try:
             async with home.lent(limit_s=limit_s, on_event=on_event):
-                redact = home.redacting(self._redact)
+                redact = home.redacting(self._logs.redact)
                 return await self._run(order, home.seeing(on_event), redact, home)
         except TurnLimitError:
             why = f"the account {home.name!r} was in use for {limit_s:g} s"
@@ -132,7 +139,7 @@ class ProcessAgentHost:
     ) -> AgentResult:
         ready = await self._make_ready(order, home)
         parser = ready.driver.parser(Listening(order, self._clock, ready.earlier))
-        raw_log = RawLog(await asyncio.to_thread(self._open_log, order.key), redact)
+        raw_log = RawLog(await asyncio.to_thread(self._logs.open, order.key), redact)
         try:
             session = Session(order.limits, parser, raw_log, self._clock, on_event)
             await session.hold(self._spawner, ready.command)
@@ -183,24 +190,22 @@ class ProcessAgentHost:
 
     async def _bubblewrap_for(self, order: AgentOrder) -> Path | None:
         """The program that makes the sandbox, or None where the order may and must do without."""
-        mode = order.containment.sandbox
+        mode, network = order.containment.sandbox, order.containment.network
         if mode == "off":
             return None
-        program = find_bubblewrap(f"{order.path_env}:{_SYSTEM_PATH}")
-        problem = "bubblewrap (bwrap) is not installed"
+        # With best-effort a prompt may already say where the tree is seen: then it stays so.
+        look = self._enclosure
+        program = await look.look_again() if mode == "required" else look.bubblewrap
         if program is not None:
-            if program not in self._bubblewrap:
-                probe = await probe_bubblewrap(self._spawner, program)
-                self._bubblewrap[program] = None if probe.is_working else probe.reason
-            told = self._bubblewrap[program]
-            if told is None:
-                return program
-            problem = told
-        if mode == "best-effort":
+            return program
+        if mode == "best-effort" and network == "open":
             return None
+        needs = "a sandbox" if mode == "required" else f"network: {network}"
+        way_out = "best-effort" if mode == "required" else "off"
         raise EnvironmentProblemError(
-            f"agent {order.agent.name} must run in a sandbox, but {problem}.",
-            hint="Install bubblewrap, or accept less with --sandbox best-effort.",
+            f"agent {order.agent.name} must run with {needs}, but bubblewrap does not work here: "
+            f"{look.why_not}",
+            hint=f"Install bubblewrap, or accept less with --sandbox {way_out}.",
         )
 
 

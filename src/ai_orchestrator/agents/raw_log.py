@@ -12,9 +12,11 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import BinaryIO
 
 from ai_orchestrator.agents.lines import LineFramer
+from ai_orchestrator.model.ids import StepKey
 
 log = logging.getLogger(__name__)
 
@@ -22,6 +24,16 @@ LIMIT_LOG_BYTES = 64 * 2**20
 LIMIT_LINE_BYTES = 2**20
 TAIL_BYTES = 4096
 _CUT = b"[the log ends here: it reached its limit]\n"
+
+
+@dataclass(frozen=True, slots=True)
+class LogKeeping:
+    """How raw logs are kept; both may be called from any thread."""
+
+    open: Callable[[StepKey], BinaryIO]
+    """The file for a run's output."""
+    redact: Callable[[bytes], bytes]
+    """Takes the secrets out of a line."""
 
 
 class RawLog:

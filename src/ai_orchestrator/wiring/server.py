@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from ai_orchestrator import __version__
 from ai_orchestrator.agents.host import ProcessAgentHost
+from ai_orchestrator.agents.raw_log import LogKeeping
 from ai_orchestrator.agents.vendor_home import ACCOUNTS_FOLDER, VendorHomes
 from ai_orchestrator.api.app import build_app
 from ai_orchestrator.base.clock import SystemClock
@@ -292,7 +293,6 @@ class _Builder:
             raise LeavingError("the server leaves.", delay_s=0.0)
 
     def _agents(self) -> ProcessAgentHost:
-        logs = self.data / "logs"
         return ProcessAgentHost(
             self.spawner,
             self.clock,
@@ -302,8 +302,11 @@ class _Builder:
                 discard=self.trees.trash.discard,
                 learn=self.redactor.add,
             ),
-            open_log=lambda key: open_private(log_file(logs, key)),
-            redact=self.redactor.redact_bytes,
+            logs=LogKeeping(
+                lambda key: open_private(log_file(self.data / "logs", key)),
+                self.redactor.redact_bytes,
+            ),
+            enclosure=self.enclosure,
         )
 
     def _verifiers(self, task_id: str) -> VerifierRunner:

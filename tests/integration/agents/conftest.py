@@ -13,6 +13,7 @@ from tests.agents.bench import Bench, KeptLog
 from tests.unit.agents.orders import order
 
 from ai_orchestrator.agents.host import ProcessAgentHost
+from ai_orchestrator.agents.raw_log import LogKeeping
 from ai_orchestrator.agents.vendor_home import VendorHomes
 from ai_orchestrator.base.clock import SystemClock
 from ai_orchestrator.base.process import GuardedSpawner
@@ -23,6 +24,7 @@ from ai_orchestrator.model.workflow import AgentSpec, Limits
 from ai_orchestrator.scripted.scenario import Scenario, Usage
 from ai_orchestrator.scripted.server import ScriptedServer
 from ai_orchestrator.security.redaction import Redactor
+from ai_orchestrator.workflows.commands.enclosure import Enclosure
 from ai_orchestrator.workspace.removal import remove_tree
 
 SECRET = "sk-very-secret"
@@ -44,6 +46,7 @@ class Stage:
     host: ProcessAgentHost
     spawner: GuardedSpawner
     logs: list[KeptLog]
+    enclosure: Enclosure
     sandbox: str = "off"
     events: list[AgentEvent] = field(default_factory=list)
 
@@ -86,15 +89,16 @@ def stage(spawner: GuardedSpawner, tmp_path: Path) -> Stage:
         logs.append(KeptLog())
         return logs[-1]
 
+    enclosure = bench.enclosure_here()
     host = ProcessAgentHost(
         spawner,
         SystemClock(),
         cache=tmp_path / "cache",
         homes=VendorHomes(tmp_path / "accounts", discard=remove_tree, learn=redactor.add),
-        open_log=open_log,
-        redact=redactor.redact_bytes,
+        logs=LogKeeping(open_log, redactor.redact_bytes),
+        enclosure=enclosure,
     )
-    return Stage(tmp_path, host, spawner, logs)
+    return Stage(tmp_path, host, spawner, logs, enclosure)
 
 
 @pytest.fixture

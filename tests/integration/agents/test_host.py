@@ -14,11 +14,13 @@ from tests.integration.agents.conftest import SECRET, Stage, cat
 from tests.unit.agents.orders import RECORDINGS
 
 from ai_orchestrator.agents.base import AgentMissingError
+from ai_orchestrator.agents.raw_log import LogKeeping
 from ai_orchestrator.agents.session import STOP_GRACE_S
 from ai_orchestrator.agents.watch import EXIT_PATIENCE_S
-from ai_orchestrator.base.errors import BadInputError
-from ai_orchestrator.model.agent import EndSeen, TextSeen, Usage
+from ai_orchestrator.base.errors import BadInputError, EnvironmentProblemError
+from ai_orchestrator.model.agent import EndSeen, SandboxMode, TextSeen, Usage
 from ai_orchestrator.model.ids import StepKey
+from ai_orchestrator.model.orders import Containment
 from ai_orchestrator.model.workflow import AgentSpec, Limits
 
 PLAIN = RECORDINGS / "claude" / "plain.out"
@@ -163,7 +165,7 @@ async def test_a_full_disk_costs_the_log_and_not_the_answer(
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(stage.host, "_open_log", full_log)
+    monkeypatch.setattr(stage.host, "_logs", LogKeeping(full_log, lambda line: line))
     monkeypatch.setattr("ai_orchestrator.agents.usage.write_below", full)
     result = await stage.run("claude", f"{cat(PLAIN)}; head -c 300000 /dev/zero | tr '\\0' '\\n'")
     assert (result.error_kind, result.final_text) == (None, HELLO)
@@ -228,6 +230,46 @@ async def test_a_failing_sink_ends_the_tree(stage: Stage) -> None:
         await stage.host.run(stage.order("claude", script), sink)
     assert sleepers("615.25") == []
     assert stage.spawner.trees() == ()
+
+
+@pytest.mark.parametrize(
+    ("mode", "network", "refusal"),
+    [
+        ("required", "open", "must run with a sandbox"),
+        ("required", "none", "must run with a sandbox"),
+        ("best-effort", "open", None),
+        ("best-effort", "none", "must run with network: none"),
+        ("off", "none", None),
+    ],
+)
+async def test_without_a_sandbox_nothing_is_dropped_in_silence(
+    stage: Stage, mode: SandboxMode, network: str, refusal: str | None
+) -> None:
+    """A network that is to be cut off is, or the run does not begin; `off` accepts that."""
+    stage.enclosure.bubblewrap, stage.enclosure.why_not = None, "no namespaces."
+    containment = Containment(mode, "write", network)
+    if refusal is None:
+        result = await stage.run("claude", cat(PLAIN), containment=containment)
+        assert result.error_kind is None
+        return
+    with pytest.raises(EnvironmentProblemError, match=f"{refusal}.*no namespaces"):
+        await stage.run("claude", cat(PLAIN), containment=containment)
+
+
+async def test_a_sandbox_that_works_later_is_used(sandboxed: Stage) -> None:
+    """A probe that failed once, on a busy machine say, is not believed for ever."""
+    program = sandboxed.enclosure.bubblewrap
+    found = [(None, "not now."), (program, "")]
+
+    async def try_out() -> tuple[Path | None, str]:
+        return found.pop(0)
+
+    sandboxed.enclosure.bubblewrap, sandboxed.enclosure.try_out = None, try_out
+    with pytest.raises(EnvironmentProblemError, match="not now"):
+        await sandboxed.run("command", "pwd")
+    for _ in range(2):
+        assert (await sandboxed.run("command", "pwd")).final_text == "/work"
+    assert found == []
 
 
 async def test_it_runs_in_a_loop_of_another_thread(stage: Stage) -> None:

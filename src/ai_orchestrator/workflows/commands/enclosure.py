@@ -7,7 +7,7 @@ that no variable of the orchestrator, and no credential, can be in it.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -44,13 +44,28 @@ class RepositoryCommand:
     """Seen at the same path."""
 
 
-@dataclass(frozen=True, slots=True)
+TryOut = Callable[[], Awaitable[tuple[Path | None, str]]]
+"""The bubblewrap program that works here; or None, and why not."""
+
+
+@dataclass(slots=True)
 class Enclosure:
-    """What this machine offers. `bubblewrap` is None where it does not work: `why_not` says why."""
+    """What this machine offers. `bubblewrap` is None where it does not work: `why_not` says why.
+
+    One for the whole server: repository commands, agents and prompts must agree whether there is a
+    sandbox. A success is believed from then on, a failure only until somebody looks again.
+    """
 
     bubblewrap: Path | None
     host: HostLayout
     why_not: str = ""
+    try_out: TryOut | None = None
+
+    async def look_again(self) -> Path | None:
+        """The program, tried out where it did not work so far: a task begins, or a server."""
+        if self.bubblewrap is None and self.try_out is not None:
+            self.bubblewrap, self.why_not = await self.try_out()
+        return self.bubblewrap
 
     def is_sandboxed(self, mode: SandboxMode) -> bool:
         """Whether commands run in the sandbox under the mode.
@@ -63,6 +78,31 @@ class Enclosure:
                 hint="Install bubblewrap, or accept the risk with --sandbox best-effort or off.",
             )
         return mode != "off" and self.bubblewrap is not None
+
+    async def shortfall(self, mode: SandboxMode, agent_network: str) -> str | None:
+        """What a task has to be told because it runs without a sandbox; None: nothing.
+
+        Asked when a task begins, so it looks again. Raises `EnvironmentProblemError` where it must
+        not begin: the sandbox is required, or the agents' network is to be cut off, which nothing
+        else does, and nobody said `off`.
+        """
+        if mode != "off":
+            await self.look_again()
+        if self.is_sandboxed(mode):
+            return None
+        is_open = "" if agent_network == "open" else f" `network: {agent_network}` does not hold."
+        if mode == "off":
+            return f"Agents run without a sandbox.{is_open}" if is_open else None
+        if is_open:
+            raise EnvironmentProblemError(
+                f"network: {agent_network} needs the sandbox, and bubblewrap does not work here: "
+                f"{self.why_not}",
+                hint="Install bubblewrap, or accept an open network with --sandbox off.",
+            )
+        return (
+            "There is no sandbox: agents, setup, steps and verifiers run as you and with network, "
+            f"since bubblewrap does not work here: {self.why_not}"
+        )
 
     def enclose(self, request: RepositoryCommand, toolchain: Toolchain) -> Command:
         """The command to spawn. What it prints comes in order on its standard output.
