@@ -53,8 +53,8 @@ def list_agents(
     """List the agents: version, account, and what to type where one is not ready."""
     from ai_orchestrator.cli.plan import agent_json
 
-    place = place_of(config_file, repository)
-    statuses = services_of(ctx).survey_agents(place, settings_of(ctx).data_dir)
+    place = place_of(ctx, config_file, repository)
+    statuses = services_of(ctx).survey_agents(place)
     tell_notes(ctx, place)
     if is_json:
         show_json([agent_json(status) for status in statuses])
@@ -98,9 +98,9 @@ def login(
     """
     if settings_of(ctx).server is not None:
         raise click.UsageError("agents login works on this machine: log in on the server's own.")
-    place = place_of(config_file, repository)
+    place = place_of(ctx, config_file, repository)
     tell_notes(ctx, place)
-    prepared = services_of(ctx).prepare_login(name, place, settings_of(ctx).data_dir)
+    prepared = services_of(ctx).prepare_login(name, place)
     tell(f"{prepared.command}: the login will be kept in {prepared.directory}.")
     done = prepared.run(arguments)
     if not done.is_ready:

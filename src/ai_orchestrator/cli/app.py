@@ -109,9 +109,12 @@ def settings_of(
     )
 
 
-def place_of(config_file: str | None = None, repository: str | None = None) -> ConfigPlace:
-    """Where to look for configuration."""
-    return ConfigPlace(Path.cwd(), absolute(config_file), absolute(repository))
+def place_of(
+    ctx: click.Context, config_file: str | None = None, repository: str | None = None
+) -> ConfigPlace:
+    """Where to look for configuration: where `run` would with the same options."""
+    data_dir = absolute(_root_flags(ctx)["data_dir"])
+    return ConfigPlace(Path.cwd(), absolute(config_file), absolute(repository), data_dir)
 
 
 @contextmanager

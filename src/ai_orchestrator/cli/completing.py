@@ -72,7 +72,7 @@ def complete_workflow(
     """The names that `run -w` accepts here."""
     del param
     try:
-        listings = services_of(ctx).list_workflows(place_of(_config_file(ctx)))
+        listings = services_of(ctx).list_workflows(place_of(ctx, _config_file(ctx)))
     except OrchestratorError:
         return []
     return _items(incomplete, ((item.spec.name, item.spec.description) for item in listings))
@@ -84,7 +84,7 @@ def complete_agents(
     """The next name of a comma-separated list."""
     del param
     try:
-        listings = services_of(ctx).list_workflows(place_of(_config_file(ctx)))
+        listings = services_of(ctx).list_workflows(place_of(ctx, _config_file(ctx)))
     except OrchestratorError:
         return []
     agents = {name: spec for item in listings for name, spec in item.spec.agents.items()}

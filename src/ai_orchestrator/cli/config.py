@@ -63,7 +63,7 @@ def show_config(
 
     KEY is a path such as `agents.claude` or `settings.max_iterations`. Secrets are masked.
     """
-    place = place_of(config_file, repository)
+    place = place_of(ctx, config_file, repository)
     resolved = services_of(ctx).config_origins(place)
     tell_notes(ctx, place)
     rows = list(_rows(resolved, key))

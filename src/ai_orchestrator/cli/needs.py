@@ -321,21 +321,21 @@ class Services(Protocol):
         """
         ...
 
-    def trust_repository(self, path: Path) -> TrustRecord:
+    def trust_repository(self, path: Path, data_dir: Path | None) -> TrustRecord:
         """Records trust in the configuration that the repository at or above `path` carries now.
 
         Raises `NotFoundError` when there is no repository or nothing to trust in it.
         """
         ...
 
-    def survey_agents(self, place: ConfigPlace, data_dir: Path | None) -> Sequence[AgentStatus]:
+    def survey_agents(self, place: ConfigPlace) -> Sequence[AgentStatus]:
         """The enabled agents of the configuration in its order; asks each for its version.
 
         `data_dir`: as in `settings.data_dir`; it may hold logins.
         """
         ...
 
-    def prepare_login(self, name: str, place: ConfigPlace, data_dir: Path | None) -> PreparedLogin:
+    def prepare_login(self, name: str, place: ConfigPlace) -> PreparedLogin:
         """A vendor's login, ready to be made for an account or an agent of the configuration.
 
         Raises `NotFoundError` for an unknown name, `BadInputError` for what has no login to make,

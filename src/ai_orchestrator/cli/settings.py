@@ -46,6 +46,10 @@ class ConfigPlace:
     """`-c`, absolute; it replaces the search."""
     repository: Path | None = None
     """`--repo`, absolute; None: the repository that holds `cwd`, if any."""
+    data_dir: Path | None = None
+    """`--data-dir`, absolute: what is trusted is recorded there."""
+    has_no_repository: bool = False
+    """Not even that of `cwd` counts: the task's is elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 # ruff: noqa: PLC0415  # what is slow to import waits until it is called: --help must be quick
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
@@ -121,8 +122,9 @@ def _tell_kept(ctx: click.Context, view: TaskView) -> None:
 def _credentials(ctx: click.Context, backend: Backend, flags: RetryFlags) -> Mapping[str, str]:
     """What the task would be sent with if it were given again, in its repository."""
     name = backend.task(flags["task_id"]).summary.repository
-    repository = name if Path(name).is_absolute() else None  # a URL has no configuration here
-    return services_of(ctx).credentials(place_of(flags["config_file"], repository))
+    is_here = Path(name).is_absolute()  # a URL has no configuration here
+    place = place_of(ctx, flags["config_file"], name if is_here else None)
+    return services_of(ctx).credentials(replace(place, has_no_repository=not is_here))
 
 
 @click.command()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from ai_orchestrator.cli.app import absolute, services_of, show, show_json
+from ai_orchestrator.cli.app import absolute, services_of, settings_of, show, show_json
 from ai_orchestrator.cli.lines import Span, line
 from ai_orchestrator.cli.options import json_option
 
@@ -16,12 +16,14 @@ from ai_orchestrator.cli.options import json_option
 @json_option
 @click.pass_context
 def trust(ctx: click.Context, path: str, is_json: bool) -> int:  # noqa: FBT001
-    """Use the configuration, workflows, hooks and MCP files that a repository carries.
+    """Use the configuration that a repository carries, and the files that it names.
 
     They can run commands: look at them first. The trust holds for their content as it is now; when
     one of them changes, none is used until you trust again.
     """
-    record = services_of(ctx).trust_repository(absolute(path) or Path.cwd())
+    record = services_of(ctx).trust_repository(
+        absolute(path) or Path.cwd(), settings_of(ctx).data_dir
+    )
     if is_json:
         show_json(
             {

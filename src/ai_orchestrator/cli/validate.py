@@ -32,7 +32,7 @@ def validate(
     """
     if file is not None and config_file is not None:
         raise click.UsageError("FILE and -c name the same thing; drop one.", ctx=ctx)
-    place = place_of(file or config_file, repository)
+    place = place_of(ctx, file or config_file, repository)
     problems, notes = services_of(ctx).check_config(place), tell_notes(ctx, place)
     if is_json:
         show_json({"is_valid": not problems, "problems": list(problems), "notes": list(notes)})

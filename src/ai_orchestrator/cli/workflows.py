@@ -35,7 +35,7 @@ def workflows(
     is_json: bool,
 ) -> int:
     """Show the workflows that `run -w` accepts, or all about NAME."""
-    place = place_of(config_file, repository)
+    place = place_of(ctx, config_file, repository)
     listings = services_of(ctx).list_workflows(place)
     tell_notes(ctx, place)
     if name is not None:

@@ -8,6 +8,7 @@ result with a task; nothing is checked here beyond what merging needs (`workflow
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -34,7 +35,7 @@ from ai_orchestrator.config.yaml_source import Node, origins, parse_yaml, plain
 from ai_orchestrator.model.task import ResolvedConfig
 
 BUILT_IN = "built-in"
-_TRUST = "Read it, then run `ai-orchestrator trust`."
+_TRUST = "Read it, then run `{command}`."
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,13 +163,24 @@ def _gather_repository(request: ResolveRequest, repository: Path, gathered: _Gat
     directory = request.data_directory or data_directory(request.environment)
     store = TrustStore(trust_file(directory))
     if store.record(repository) is None:
-        gathered.notes.append(f"{source} is not used: the repository is not trusted. {_TRUST}")
+        gathered.notes.append(
+            f"{source} is not used: the repository is not trusted. {_how(request)}"
+        )
         return
     config = _readable(repository, source)
     if config is None or not store.is_trusted(config):
-        gathered.notes.append(f"{source} is not used: it changed since it was trusted. {_TRUST}")
+        gathered.notes.append(
+            f"{source} is not used: it changed since it was trusted. {_how(request)}"
+        )
         return
     gathered.take(config.document, config.read)
+
+
+def _how(request: ResolveRequest) -> str:
+    """What to do, in the data directory where this command looks for trust."""
+    own = request.data_directory
+    words = ["ai-orchestrator", *(() if own is None else ("--data-dir", str(own))), "trust"]
+    return _TRUST.format(command=shlex.join(words))
 
 
 def _readable(repository: Path, source: str) -> RepositoryConfig | None:

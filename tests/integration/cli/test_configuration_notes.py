@@ -54,6 +54,20 @@ def test_trusted_repository_is_used_without_a_word(person: Person, tmp_path: Pat
     assert done.err == ""
 
 
+def test_trust_is_of_the_data_directory_that_every_command_is_given(
+    person: Person, tmp_path: Path
+) -> None:
+    """What one command trusts the others use, and the way to trust names the directory."""
+    repository = make_repository(tmp_path / "shop", {"config/agents.yaml": MINE})
+    other = ("--data-dir", str(tmp_path / "other"))
+    assert person.types("trust", cwd=repository).code == 0
+    told = person.types(*other, "config", "show", cwd=repository)
+    assert f"`ai-orchestrator --data-dir {tmp_path}/other trust`" in told.err
+    assert person.types(*other, "trust", cwd=repository).code == 0
+    for command in ("config show agents.mine", "agents"):
+        assert "mine" in person.types(*other, *command.split(), cwd=repository).out
+
+
 def test_wrong_configuration_tells_its_problems_and_nothing_else(
     person: Person, tmp_path: Path
 ) -> None:

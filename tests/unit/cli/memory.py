@@ -521,16 +521,16 @@ class MemoryServices:
             raise ConflictError(f"{path} exists.", hint="Use --force to replace it.")
         return path or Path("/home/ann/.config/ai-orchestrator/agents.yaml")
 
-    def trust_repository(self, path: Path) -> Trusted:
+    def trust_repository(self, path: Path, data_dir: Path | None) -> Trusted:
         self._raise()
         return Trusted()
 
-    def survey_agents(self, place: ConfigPlace, data_dir: Path | None) -> Sequence[Agent]:
+    def survey_agents(self, place: ConfigPlace) -> Sequence[Agent]:
         self.place = place
         return self.agents
 
-    def prepare_login(self, name: str, place: ConfigPlace, data_dir: Path | None) -> MemoryLogin:
-        self.asked.append(f"prepare_login {name} {data_dir}")
+    def prepare_login(self, name: str, place: ConfigPlace) -> MemoryLogin:
+        self.asked.append(f"prepare_login {name} {place.data_dir}")
         self.place = place
         self._raise()
         return self.login
