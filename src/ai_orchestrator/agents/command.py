@@ -52,14 +52,14 @@ class CommandDriver:
     login: ClassVar[Login] = Login(key_variables=(), sufficient=(), state_variable=None)
 
     def find(self, command: tuple[str, ...], path_env: str) -> FoundProgram:
-        """What the configuration names; its own directory is shown in a sandbox."""
+        """What the configuration names; what is shown of it in a sandbox says `_shown`."""
         if not command:
             raise BadInputError(
                 "an agent with driver 'command' has no command.",
                 hint="Set agents.<name>.command to a list: program and arguments.",
             )
         named = look_up(command, self.program, path_env)
-        prefixes = dict.fromkeys((named.parent, named.resolve().parent))
+        prefixes = dict.fromkeys((_shown(named), _shown(named.resolve())))
         argv = (str(named), *command[1:])
         return FoundProgram(argv, tuple(prefixes), str(named), is_movable=False)
 
@@ -86,6 +86,16 @@ def more_prefixes(order: AgentOrder) -> tuple[Path, ...]:
     """Further directories that the option `prefixes` names, separated by colons."""
     listed = order.agent.options.get("prefixes", "")
     return tuple(Path(part) for part in listed.split(os.pathsep) if part)
+
+
+def _shown(program: Path) -> Path:
+    """Its directory, for what it brings along; itself alone where that holds a person's things.
+
+    HOME, what is above it, and the top of a checkout hold keys and settings of all kinds.
+    """
+    folder = program.parent
+    is_personal = Path.home().resolve().is_relative_to(folder.resolve())
+    return program if is_personal or (folder / ".git").exists() else folder
 
 
 def _filled(argument: str, values: Mapping[str, str]) -> str:

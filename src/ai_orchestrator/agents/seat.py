@@ -105,8 +105,18 @@ def _programs(order: AgentOrder, found: FoundProgram) -> tuple[Bind, ...]:
             for index, prefix in enumerate(found.prefixes)
             if not _is_shown(prefix)
         )
-    wanted = (*found.prefixes, *more_prefixes(order))
+    own = (inner for prefix in found.prefixes for inner in _without_data(order, found, prefix))
+    wanted = dict.fromkeys((*own, *more_prefixes(order)))
     return tuple(_fixed(order, prefix) for prefix in wanted if not _is_shown(prefix))
+
+
+def _without_data(order: AgentOrder, found: FoundProgram, prefix: Path) -> tuple[Path, ...]:
+    """The directory; only the program in it where it is above our data, and so other tasks'."""
+    places = (order.paths.work, order.paths.home, order.paths.conversation)
+    if not any(place.is_relative_to(prefix) for place in places):
+        return (prefix,)
+    program = Path(found.argv[0])
+    return (program, program.resolve())
 
 
 def _fixed(order: AgentOrder, prefix: Path) -> Bind:

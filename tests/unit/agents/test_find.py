@@ -116,3 +116,29 @@ def test_the_built_in_agent_needs_nothing(tmp_path: Path) -> None:
     found = driver("builtin").find((), str(tmp_path))
     assert Path(found.argv[0]).is_file()
     assert not any((prefix / "pyvenv.cfg").exists() for prefix in found.prefixes)
+
+
+@pytest.mark.parametrize(
+    ("where", "shows"),
+    [
+        ("home", "home/agent.sh"),
+        (".", "agent.sh"),
+        ("checkout", "checkout/agent.sh"),
+        ("home/bin", "home/bin"),
+        ("checkout/bin", "checkout/bin"),
+    ],
+    ids=["home", "above-home", "top-of-a-checkout", "its-own", "its-own-in-a-checkout"],
+)
+def test_a_command_is_shown_with_its_directory_where_that_is_its_own(
+    where: str, shows: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A person's HOME is never a program's directory."""
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    (tmp_path / "checkout" / ".git").mkdir(parents=True)
+    program = tmp_path / where / "agent.sh"
+    program.parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / "home").mkdir(exist_ok=True)
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    found = driver("command").find((str(program),), "/usr/bin")
+    assert found.prefixes == (tmp_path / shows,)

@@ -85,6 +85,15 @@ def test_a_script_that_cannot_be_moved_stays_at_its_path() -> None:
     assert placed.seat.program == ("/opt/a/bin/aider",)
 
 
+def test_a_directory_above_the_data_is_not_shown() -> None:
+    """Nor with it what other tasks keep there: the program is shown alone."""
+    program = HOST / "agent.sh"
+    found = FoundProgram((str(program),), (HOST,), "x", is_movable=False)
+    placed = in_sandbox(order("command"), driver("command"), found, None)
+    assert placed.sandbox is not None
+    assert placed.sandbox.read_only_binds == (Bind.at_same_path(program),)
+
+
 def test_a_script_where_the_work_tree_is_is_refused() -> None:
     """With the way out."""
     found = FoundProgram(("/work/bin/a",), (Path("/work/bin"),), "x", is_movable=False)
