@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
+import shutil
 import signal
 import sys
 import time
@@ -19,6 +21,7 @@ from ai_orchestrator.base.background import start_in_background
 from ai_orchestrator.base.clock import SystemClock
 from ai_orchestrator.base.errors import EnvironmentProblemError, UnreachableError
 from ai_orchestrator.base.lockfile import holder, is_held
+from ai_orchestrator.base.own_directory import make_usable
 from ai_orchestrator.client.backend import HttpBackend
 from ai_orchestrator.client.transport import UnixTransport
 from ai_orchestrator.model.task import ServerInfo
@@ -33,6 +36,10 @@ CHANGE_LIMIT_S = 30.0
 """So long a runner that comes or goes is waited for; one that goes interrupts what runs."""
 TOLD_AFTER_S = 1.0
 """A wait that is longer is told of; before, nobody wonders."""
+_FULL_BYTES = 1 << 20
+"""With less a disk is called full: a runner cannot make its database then."""
+_LOG_HEAD = re.compile(r"\d{4}-\d\d-\d\d \S+ [A-Z]+ [\w.]+: (?:cannot start: )?")
+"""What a line of the runner's log begins with; people are shown what follows."""
 _POLL_S = 0.01
 _CLOCK = SystemClock()
 _KEPT_VARIABLES = ("HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "XDG_RUNTIME_DIR", "USER", "LOGNAME")
@@ -91,6 +98,13 @@ class LocalRunner:
                 raise
             return None
 
+    def look(self) -> ServerInfo | None:
+        """Who answers within a moment; None where nobody listens.
+
+        Raises `UnreachableError` for a runner that takes connections and does not answer.
+        """
+        return self._ask_once(TOLD_AFTER_S)
+
     def _who(self) -> str:
         info = holder(self.data_dir / "lock") or {}
         return f"the runner {info['pid']}" if "pid" in info else f"the runner of {self.data_dir}"
@@ -118,6 +132,7 @@ class LocalRunner:
 
         Raises `UnreachableError` as well, for a runner that is there and silent.
         """
+        make_usable(self.data_dir)
         info = self.settled()
         if info is not None and self._is_new_enough(info):
             return self.transport(), None
@@ -144,6 +159,7 @@ class LocalRunner:
 
     def take_over(self) -> None:
         """Has a runner that is there leave, for whoever wants to be the runner; its tasks go on."""
+        make_usable(self.data_dir)
         info = self.settled()
         if info is not None:
             self._make_room(info)
@@ -175,7 +191,6 @@ class LocalRunner:
         return True
 
     def _start(self) -> ServerInfo:
-        self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         log = self.data_dir / "logs" / "runner.log"
         offset = log.stat().st_size if log.exists() else 0
         argv = (
@@ -183,7 +198,11 @@ class LocalRunner:
             *("-m", "ai_orchestrator.runner"),
             *("--data-dir", str(self.data_dir), "--socket", str(self.socket)),
         )
-        pid = start_in_background(argv, self._environment(), log)
+        try:
+            pid = start_in_background(argv, self._environment(), log)
+        except OSError as error:
+            said = f"{error.strerror}: {log}"
+            raise self._not_started(_full_disk(self.data_dir) or said) from error
         deadline = _CLOCK.monotonic_s() + START_LIMIT_S
         while _CLOCK.monotonic_s() < deadline:
             info = self.find()
@@ -196,9 +215,13 @@ class LocalRunner:
                     return info
                 break
             time.sleep(_POLL_S)
-        raise EnvironmentProblemError(
-            f"the runner of {self.data_dir} did not start: {_tail(log, offset)}",
-            hint=f"Its log is {log}.",
+        silence = _full_disk(self.data_dir) or "it wrote nothing"
+        raise self._not_started(_last_words(log, offset) or silence, hint=f"Its log is {log}.")
+
+    def _not_started(self, why: str, hint: str = "") -> EnvironmentProblemError:
+        sentence = why if why.endswith(".") else f"{why}."
+        return EnvironmentProblemError(
+            f"the runner of {self.data_dir} did not start: {sentence}", hint=hint
         )
 
     def _of_another(self) -> ServerInfo | None:
@@ -264,7 +287,15 @@ def _is_alive(pid: int) -> bool:
     return True
 
 
-def _tail(log: Path, offset: int) -> str:
-    """The last line that the start wrote to the log."""
+def _last_words(log: Path, offset: int) -> str:
+    """The last line that the start wrote to the log, without its time and place."""
     lines = log.read_bytes()[offset:].decode("utf-8", "replace").strip().splitlines()
-    return lines[-1] if lines else "it wrote nothing"
+    return _LOG_HEAD.sub("", lines[-1]) if lines else ""
+
+
+def _full_disk(directory: Path) -> str:
+    """A sentence, where the directory's disk has no room for a runner; else nothing."""
+    free_bytes = shutil.disk_usage(directory).free
+    if free_bytes >= _FULL_BYTES:
+        return ""
+    return f"the disk is full ({free_bytes // 1024} KiB free). Free some space on it."

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shlex
 from pathlib import Path
 
-from ai_orchestrator.base.errors import EnvironmentProblemError
+from ai_orchestrator.base.errors import BadInputError, EnvironmentProblemError
 from ai_orchestrator.config.environment import Environment
 
 HOME_VARIABLE = "AI_ORCHESTRATOR_HOME"
@@ -18,9 +19,18 @@ SOCKET_LIMIT_BYTES = 107
 
 
 def data_directory(environment: Environment) -> Path:
-    """`AI_ORCHESTRATOR_HOME`, else `ai-orchestrator` in the XDG data directory. Absolute."""
-    own = environment.path(HOME_VARIABLE)
-    if own is not None:
+    """`AI_ORCHESTRATOR_HOME`, else `ai-orchestrator` in the XDG data directory. Absolute.
+
+    Raises `BadInputError` for a relative one: it would be another one in each folder.
+    """
+    value, own = environment.get(HOME_VARIABLE), environment.path(HOME_VARIABLE)
+    if value is not None and own is not None:
+        if value != "~" and not value.startswith(("/", "~/")):
+            raise BadInputError(
+                f"{HOME_VARIABLE}={value}: is a relative path, so each folder would have a data "
+                "directory of its own.",
+                hint=f"Name it whole: {HOME_VARIABLE}={shlex.quote(str(own))}",
+            )
         return own
     return _xdg(environment, "XDG_DATA_HOME", ".local/share") / PROGRAM
 

@@ -183,6 +183,7 @@ def test_why_a_runner_does_not_start_is_said(data: Path) -> None:
     (data / "VERSION").write_text("7\n")
     with pytest.raises(EnvironmentProblemError) as caught:
         local(data).ensure()
+    assert caught.value.message.startswith(f"the runner of {data} did not start: {data}: has ")
     assert "layout 7 of a newer release" in str(caught.value)
     assert "runner.log" in caught.value.hint
     assert processes_naming(str(data)) == []

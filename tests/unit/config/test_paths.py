@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ai_orchestrator.base.errors import EnvironmentProblemError
+from ai_orchestrator.base.errors import BadInputError, EnvironmentProblemError
 from ai_orchestrator.config.environment import Environment
 from ai_orchestrator.config.paths import (
     SOCKET_LIMIT_BYTES,
@@ -33,7 +33,7 @@ def environment(**variables: str) -> Environment:
         ({"XDG_DATA_HOME": "relative"}, "/home/ada/.local/share/ai-orchestrator"),
         ({"XDG_DATA_HOME": ""}, "/home/ada/.local/share/ai-orchestrator"),
         ({"AI_ORCHESTRATOR_HOME": "/own", "XDG_DATA_HOME": "/data"}, "/own"),
-        ({"AI_ORCHESTRATOR_HOME": "state/../own"}, "/home/ada/project/own"),
+        ({"AI_ORCHESTRATOR_HOME": "/state/../own"}, "/own"),
         ({"AI_ORCHESTRATOR_HOME": "~/own"}, "/home/ada/own"),
         ({"AI_ORCHESTRATOR_HOME": ""}, "/home/ada/.local/share/ai-orchestrator"),
     ],
@@ -41,6 +41,14 @@ def environment(**variables: str) -> Environment:
 def test_data_directory(variables: dict[str, str], expected: str) -> None:
     """The own variable beats XDG, a relative XDG directory is ignored as its standard says."""
     assert data_directory(environment(**variables)) == Path(expected)
+
+
+@pytest.mark.parametrize("value", ["state", "../own", "~bob/own"])
+def test_a_relative_data_directory_is_refused(value: str) -> None:
+    """Each folder would have its own; the whole path is there to be copied."""
+    with pytest.raises(BadInputError, match="relative path") as caught:
+        data_directory(environment(AI_ORCHESTRATOR_HOME=value))
+    assert "AI_ORCHESTRATOR_HOME=/home/ada/" in caught.value.hint.replace("'", "")
 
 
 @pytest.mark.parametrize(
