@@ -6,18 +6,33 @@ import asyncio
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from ai_orchestrator.base.lockfile import acquire, holder
+import sqlalchemy as sa
+
+from ai_orchestrator.base.errors import (
+    EnvironmentProblemError,
+    OrchestratorError,
+    UnreachableError,
+    shorten,
+)
+from ai_orchestrator.base.lockfile import holder, is_held
+from ai_orchestrator.base.own_directory import make_usable
 from ai_orchestrator.base.process import Command, DirectSpawner, describe_containment, run
 from ai_orchestrator.base.sandbox import find_bubblewrap, probe_bubblewrap
 from ai_orchestrator.config.environment import Environment
+from ai_orchestrator.model.task import ServerInfo
+from ai_orchestrator.services.read_only import DATABASE
+from ai_orchestrator.store.engine import open_read_only
+from ai_orchestrator.workspace.disk import RESERVE_BYTES
 
 LEAST_GIT = (2, 34)
 LEAST_FREE_BYTES = 2 * 2**30
+_SQLITE_HEAD = b"SQLite format 3\0"
+"""Database File Format, section 1.3: the first 16 bytes."""
 _SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
 
 
@@ -31,7 +46,12 @@ class Check:
     next_command: str = ""
 
 
-def examine(data_dir: Path, environment: Environment) -> Iterator[Check]:
+LookAtRunner = Callable[[], ServerInfo | None]
+"""Who answers within a moment, None where nobody listens; raises `OrchestratorError` for silence
+and where it cannot be asked."""
+
+
+def examine(data_dir: Path, environment: Environment, look: LookAtRunner) -> Iterator[Check]:
     """The checks as they finish. Nothing is changed but the data directory's existence."""
     yield _python()
     yield _git(environment)
@@ -39,7 +59,8 @@ def examine(data_dir: Path, environment: Environment) -> Iterator[Check]:
     yield _containment()
     yield _directory(data_dir)
     yield _disk(data_dir)
-    yield _runner(data_dir)
+    yield _database(data_dir / DATABASE)
+    yield _runner(data_dir / "lock", look)
 
 
 def _python() -> Check:
@@ -92,11 +113,9 @@ def _containment() -> Check:
 
 def _directory(data_dir: Path) -> Check:
     try:
-        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        return Check("data directory", "fail", f"{data_dir} cannot be made: {error.strerror}")
-    if not os.access(data_dir, os.W_OK):
-        return Check("data directory", "fail", f"{data_dir} is not writable")
+        make_usable(data_dir)
+    except EnvironmentProblemError as error:
+        return Check("data directory", "fail", f"{error.message} {error.hint}")
     if data_dir.is_relative_to("/tmp"):  # noqa: S108  # said, not used
         return Check(
             "data directory", "warn", f"{data_dir}: below /tmp Codex's own sandbox does not work"
@@ -109,18 +128,58 @@ def _disk(data_dir: Path) -> Check:
         return Check("disk", "warn", "unknown, since there is no data directory")
     free = shutil.disk_usage(data_dir).free
     shown = f"{free / 2**30:.1f} GiB free"
+    if free < RESERVE_BYTES:
+        least = f"{RESERVE_BYTES >> 20} MiB"
+        detail = f"{free / 2**20:.0f} MiB free: no task starts below {least}"
+        return Check("disk", "fail", detail, "ai-orchestrator gc")
     if free < LEAST_FREE_BYTES:
         return Check("disk", "warn", f"{shown}: little for trees", "ai-orchestrator gc")
     return Check("disk", "ok", shown)
 
 
-def _runner(data_dir: Path) -> Check:
-    lock = data_dir / "lock"
-    if not lock.exists():
-        return Check("runner", "ok", "none runs; `run` starts one")
-    held = acquire(lock)
-    if held is not None:
-        held.release()
-        return Check("runner", "ok", "none runs; `run` starts one")
-    info = holder(lock) or {}
-    return Check("runner", "ok", f"pid {info.get('pid')}, release {info.get('release')}")
+def _database(path: Path) -> Check:
+    """Its head and its tables are read; a damaged page elsewhere is not found by that."""
+    try:
+        if not path.exists():
+            return Check("database", "ok", "none yet; the first task makes it")
+        with path.open("rb") as file:
+            head = file.read(len(_SQLITE_HEAD))
+        if head and head != _SQLITE_HEAD:
+            return _broken(path, "is not a SQLite database")
+        engine = open_read_only(path)
+        try:
+            with engine.connect() as connection:
+                tables = sa.inspect(connection).get_table_names()
+        finally:
+            engine.dispose()
+    except (OSError, sa.exc.SQLAlchemyError, EnvironmentProblemError) as error:
+        return _broken(path, f"cannot be read: {shorten(str(getattr(error, 'orig', error)))}")
+    return Check("database", "ok", f"{path}, {len(tables)} tables")
+
+
+def _broken(path: Path, what: str) -> Check:
+    advice = (
+        "restore a backup of the data directory, or move the file away: tasks are forgotten then"
+    )
+    return Check("database", "fail", f"{path} {what}; {advice}")
+
+
+def _runner(lock: Path, look: LookAtRunner) -> Check:
+    try:
+        if not is_held(lock):
+            return Check("runner", "ok", "none runs; `run` starts one")
+        info = look()
+    except UnreachableError:
+        pid = (holder(lock) or {}).get("pid")
+        return Check(
+            "runner",
+            "fail",
+            f"pid {pid} holds {lock} and does not answer: it stands still",
+            f"kill -9 {pid}",
+        )
+    except (OSError, OrchestratorError) as error:
+        return Check("runner", "fail", f"cannot be asked: {error}")
+    if info is None:
+        pid = (holder(lock) or {}).get("pid")
+        return Check("runner", "warn", f"pid {pid} starts or ends just now: nobody answers yet")
+    return Check("runner", "ok", f"pid {info.pid}, release {info.release}")
