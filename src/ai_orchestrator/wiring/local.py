@@ -72,6 +72,10 @@ class Place(Protocol):
     def config_file(self) -> Path | None: ...  # noqa: D102
     @property
     def repository(self) -> Path | None: ...  # noqa: D102
+    @property
+    def data_dir(self) -> Path | None: ...  # noqa: D102
+    @property
+    def has_no_repository(self) -> bool: ...  # noqa: D102
 
 
 class Arguments(Protocol):
@@ -279,8 +283,8 @@ class LocalServices:
     def _resolve_at(self, place: Place) -> Resolution:
         from ai_orchestrator.services.repository import find_repository
 
-        top = find_repository(place.repository or place.cwd)
-        return self._resolve(top, place.config_file, None)
+        top = None if place.has_no_repository else find_repository(place.repository or place.cwd)
+        return self._resolve(top, place.config_file, place.data_dir)
 
     def check_config(self, place: Place) -> Sequence[str]:
         """Every problem of configuration and workflows; none: valid."""
@@ -318,14 +322,14 @@ class LocalServices:
         target = path or user_config_file(self.environment)
         return write_example(target, built_in_text(), is_forced=is_forced, is_private=path is None)
 
-    def trust_repository(self, path: Path) -> TrustRecord:
+    def trust_repository(self, path: Path, data_dir: Path | None) -> TrustRecord:
         """Records trust in the configuration that the repository carries now."""
         from ai_orchestrator.base.clock import SystemClock
         from ai_orchestrator.config.paths import trust_file
         from ai_orchestrator.config.trust import TrustStore
         from ai_orchestrator.services.configuration import trust
 
-        store = TrustStore(trust_file(data_directory(self.environment)))
+        store = TrustStore(trust_file(data_dir or data_directory(self.environment)))
         return trust(path, store, SystemClock().now())
 
     def list_workflows(self, place: Place) -> Sequence[WorkflowListing]:
@@ -336,17 +340,17 @@ class LocalServices:
 
     # -- the machine
 
-    def survey_agents(self, place: Place, data_dir: Path | None) -> Sequence[AgentStatus]:
+    def survey_agents(self, place: Place) -> Sequence[AgentStatus]:
         """The enabled agents of the configuration in its order; asks each for its version."""
         import asyncio
 
         from ai_orchestrator.services.agents import survey_configured
 
-        places = self._login_places(data_dir)
+        places = self._login_places(place.data_dir)
         config = self._resolve_at(place).config
         return asyncio.run(survey_configured(config, self.environment, places))
 
-    def prepare_login(self, name: str, place: Place, data_dir: Path | None) -> PreparedLogin:
+    def prepare_login(self, name: str, place: Place) -> PreparedLogin:
         """A vendor's login, ready to be made for an account or an agent of the configuration."""
         from ai_orchestrator.config.credentials import pick_credentials
         from ai_orchestrator.services.login import Machine, prepare_login
@@ -355,8 +359,8 @@ class LocalServices:
         config = self._resolve_at(place).config
         machine = Machine(
             self.environment,
-            data_dir or data_directory(self.environment),
-            self._login_places(data_dir),
+            place.data_dir or data_directory(self.environment),
+            self._login_places(place.data_dir),
             pick_credentials(self.environment, config),
         )
         return prepare_login(name, *agent_specs(config), machine)
