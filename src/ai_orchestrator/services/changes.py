@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from ai_orchestrator.base.errors import NotFoundError
 from ai_orchestrator.model.ids import StepKey, applied_ref, final_ref, verified_ref
@@ -18,7 +18,6 @@ from ai_orchestrator.services.steps import asked_steps
 from ai_orchestrator.workspace.task_tree import GitTaskTree
 from ai_orchestrator.workspace.trees import GitTrees
 
-PATCH_LIMIT_BYTES = 256 * 2**20
 CHUNK_BYTES = 256 * 1024
 
 
@@ -40,8 +39,7 @@ class TaskChanges:
         """The change as a patch that `git apply` takes."""
         tree = await self._tree(view)
         pair = await _between(tree, view, step)
-        content, _ = await tree.patch(*pair, limit_bytes=PATCH_LIMIT_BYTES)
-        return _chunks(content)
+        return await _made(tree, lambda target: tree.write_patch(*pair, target))
 
     async def bundle(self, view: TaskView, *, is_whole: bool) -> AsyncIterator[bytes]:
         """A git bundle of the final commit, from what the source has on, or of all its history.
@@ -58,11 +56,7 @@ class TaskChanges:
         ref = final_ref(view.summary.id, view.summary.task_attempt)
         if await tree.find(ref) is None:
             await tree.point(ref, view.final_commit)
-        with tempfile.TemporaryDirectory(dir=tree.repository.parent) as directory:
-            target = Path(directory) / "task.bundle"
-            await tree.bundle(ref, target, is_whole=is_whole)
-            content = await asyncio.to_thread(target.read_bytes)
-        return _chunks(content)
+        return await _made(tree, lambda target: tree.bundle(ref, target, is_whole=is_whole))
 
     async def note_applied(self, view: TaskView) -> None:
         """The attempt's repository knows that its work was taken; one that is gone need not."""
@@ -164,15 +158,29 @@ def _key(view: TaskView, one: StepView) -> StepKey:
     return StepKey(summary.id, summary.task_attempt, one.step, one.iteration, one.attempt)
 
 
-async def _chunks(content: bytes) -> AsyncIterator[bytes]:
-    for start in range(0, len(content), CHUNK_BYTES):
-        yield content[start : start + CHUNK_BYTES]
+async def _made(
+    tree: GitTaskTree, make: Callable[[Path], Coroutine[Any, Any, None]]
+) -> AsyncIterator[bytes]:
+    """What git writes into a file, whole and of any size, however slowly it is read.
+
+    The file has no name any more when its first chunk is asked for: nobody has to remove it.
+    """
+    with tempfile.TemporaryDirectory(dir=tree.repository.parent) as directory:
+        target = Path(directory) / "made"
+        await make(target)
+        file = target.open("rb")  # opening is quick; the reading is not done here
+    return _read(file)
+
+
+async def _read(file: BinaryIO) -> AsyncIterator[bytes]:
+    with file:
+        while chunk := await asyncio.to_thread(file.read, CHUNK_BYTES):
+            yield chunk
 
 
 async def _files(paths: Mapping[str, Path]) -> AsyncIterator[bytes]:
     for name, path in paths.items():
         yield f"==> {name} <==\n".encode()
-        with path.open("rb") as file:
-            while chunk := await asyncio.to_thread(file.read, CHUNK_BYTES):
-                yield chunk
+        async for chunk in _read(path.open("rb")):
+            yield chunk
         yield b"\n"

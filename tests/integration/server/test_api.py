@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 import pytest
 from tests.support.configuration import request, shell_agent
-from tests.support.repository import make_repository
+from tests.support.repository import git, make_repository
 from tests.support.server import RunnerProcess, processes_naming, running, wait_for
 
 from ai_orchestrator.base.errors import OrchestratorError
@@ -361,6 +361,21 @@ def test_a_change_can_be_looked_at(site: Site) -> None:
     assert b"".join(backend.bundle(task_id)).startswith(b"# v2 git bundle")
     assert backend.diff(task_id, step="improve/implement").files == backend.diff(task_id).files
     assert b"==> improve/implement <==\nsaid" in b"".join(backend.logs(task_id, step="implement"))
+
+
+def test_a_patch_has_binary_files_and_can_be_applied(site: Site) -> None:
+    """As `git apply` takes it."""
+    agents = coder("printf 'a\\000b' > logo.png")
+    order = request(site.repository, agents, workflow="quick", options=OFF)
+    task_id = site.runner.backend.submit(order).summary.id
+    site.runner.until_final(task_id)
+    patch = b"".join(site.runner.backend.patch(task_id))
+    assert b"GIT binary patch" in patch
+    target = site.repository.with_name("other")
+    git(site.repository.parent, "clone", "-q", str(site.repository), str(target))
+    (target / ".git" / "p").write_bytes(patch)
+    git(target, "apply", "--index", ".git/p")
+    assert (target / "logo.png").read_bytes() == b"a\0b"
 
 
 def test_a_task_without_a_change_has_an_empty_patch_and_no_bundle(site: Site) -> None:
