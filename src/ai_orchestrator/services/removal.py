@@ -14,7 +14,7 @@ from ai_orchestrator.model.task import GarbageReport, TaskView
 from ai_orchestrator.store.artefacts import ArtefactFiles, remove_unowned
 from ai_orchestrator.store.database import Database
 from ai_orchestrator.store.tasks import delete_task
-from ai_orchestrator.store.views import known_tasks
+from ai_orchestrator.store.views import known_tasks, unfinished_sources
 from ai_orchestrator.workspace.garbage import Knowledge, execute, plan, report, survey
 from ai_orchestrator.workspace.layout import DataLayout
 from ai_orchestrator.workspace.removal import Trash
@@ -56,7 +56,9 @@ class TaskRemoval:
 
     async def collect(self, *, dry_run: bool, force: bool) -> GarbageReport:
         """What is no longer needed on disk, of all tasks; their rows and logs stay."""
-        known = await self.database.read_async(known_tasks)
+        known, sources = await self.database.read_async(
+            lambda c: (known_tasks(c), unfinished_sources(c))
+        )
         knowledge = {
             one.task_id: Knowledge(
                 is_final=one.is_final,
@@ -68,7 +70,13 @@ class TaskRemoval:
         }
         now_s = self.clock.now().timestamp()
         found = await asyncio.to_thread(survey, self.layout, now_s)
-        wanted = plan(found, knowledge, force=force, setup_limit_bytes=self.setup_limit_bytes)
+        wanted = plan(
+            found,
+            knowledge,
+            force=force,
+            setup_limit_bytes=self.setup_limit_bytes,
+            needed_mirrors={self.layout.mirror(source).name for source in sources},
+        )
         if dry_run:
             return report(wanted, is_dry_run=True)
         return await asyncio.to_thread(execute, wanted, self.layout, self.trash)

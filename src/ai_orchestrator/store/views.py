@@ -264,3 +264,10 @@ def known_tasks(connection: sa.Connection) -> list[KnownTask]:
         )
         for row in rows
     ]
+
+
+def unfinished_sources(connection: sa.Connection) -> list[RepositorySource]:
+    """What unfinished tasks work on, also those that have not begun."""
+    table = tables_of(connection).tasks
+    chosen = sa.select(table.c.source).where(table.c.state.in_(UNFINISHED_STATES))
+    return list(connection.scalars(chosen))

@@ -7,12 +7,13 @@ knows of a task comes in as `Knowledge`; a task that it does not know is kept un
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ai_orchestrator.model.task import GarbageReport
 from ai_orchestrator.workspace.layout import DataLayout
+from ai_orchestrator.workspace.locking import free_lock
 from ai_orchestrator.workspace.port_range import PortClaims
 from ai_orchestrator.workspace.recorded_work import recorded_work
 from ai_orchestrator.workspace.removal import Trash, directory_bytes
@@ -20,7 +21,9 @@ from ai_orchestrator.workspace.setup_entries import SETUP_LIMIT_BYTES, StoredSet
 from ai_orchestrator.workspace.setup_store import discard_setups, remove_broken, stored_setups
 
 MIRROR_REST_S = 14 * 86400.0
-"""A guess: a repository that nobody worked on for two weeks can be cloned again."""
+"""A guess: a repository that nobody worked on for two weeks can be fetched again."""
+_ACCEPTANCE_S = 60.0
+"""A guess: between the look for a task's start, which touches the mirror, and the task's row."""
 
 
 _LASTING = (".git", ".pool", ".lock")
@@ -58,9 +61,11 @@ class MirrorFound:
     name: str
     total_bytes: int
     rest_s: float
-    """Since it was last fetched into."""
+    """Since it was last fetched into, or looked at for a task."""
     users: frozenset[str]
-    """Tasks that borrow from it."""
+    """Tasks that borrow from it; a task that has not begun is not among them yet."""
+    touched_ns: int = 0
+    """The same as the time of that, by the file system."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,10 +109,12 @@ def plan(
     *,
     force: bool,
     setup_limit_bytes: int = SETUP_LIMIT_BYTES,
+    needed_mirrors: Collection[str] = (),
 ) -> Plan:
     """What may go. `force` adds finished work that was not applied, unknown tasks, all set-ups.
 
-    A task that is not finished always stays, and with it its mirror.
+    A task that is not finished always stays, and with it its mirror: `needed_mirrors` names those
+    of all such tasks, since one that waits for its turn has nothing on the disk yet.
     """
     kept = {
         task.task_id: reason
@@ -117,7 +124,11 @@ def plan(
     return Plan(
         tasks=tuple(task for task in survey.tasks if task.task_id not in kept),
         trees=tuple(task for task in survey.tasks if _has_idle_trees(task, known, kept)),
-        mirrors=tuple(mirror for mirror in survey.mirrors if _is_idle(mirror, kept, force=force)),
+        mirrors=tuple(
+            mirror
+            for mirror in survey.mirrors
+            if mirror.name not in needed_mirrors and _is_idle(mirror, kept, force=force)
+        ),
         kept=kept,
         leftovers=survey.leftovers,
         setups=unwanted(
@@ -157,7 +168,7 @@ def _has_idle_trees(
 
 def _is_idle(mirror: MirrorFound, kept: Mapping[str, str], *, force: bool) -> bool:
     is_used = any(task in kept for task in mirror.users)
-    return not is_used and (force or mirror.rest_s > MIRROR_REST_S)
+    return not is_used and mirror.rest_s > (_ACCEPTANCE_S if force else MIRROR_REST_S)
 
 
 def survey(layout: DataLayout, now_s: float) -> Survey:
@@ -170,12 +181,7 @@ def survey(layout: DataLayout, now_s: float) -> Survey:
     return Survey(
         tasks=tuple(_task_found(layout, path) for path in tasks),
         mirrors=tuple(
-            MirrorFound(
-                name=path.name,
-                total_bytes=directory_bytes(path) + directory_bytes(path.with_suffix(".pool")),
-                rest_s=now_s - path.stat().st_mtime,
-                users=frozenset(users.get(str(path / "objects"), ())),
-            )
+            _mirror_found(path, now_s, users.get(str(path / "objects"), ()))
             for path in _folders(layout.mirrors)
             if path.suffix == ".git"
         ),
@@ -186,6 +192,17 @@ def survey(layout: DataLayout, now_s: float) -> Survey:
         ),
         setups=tuple(stored_setups(layout.setups)),
         now_s=now_s,
+    )
+
+
+def _mirror_found(path: Path, now_s: float, users: Iterable[str]) -> MirrorFound:
+    touched_ns = path.stat().st_mtime_ns
+    return MirrorFound(
+        name=path.name,
+        total_bytes=directory_bytes(path) + directory_bytes(path.with_suffix(".pool")),
+        rest_s=now_s - touched_ns / 1e9,
+        users=frozenset(users),
+        touched_ns=touched_ns,
     )
 
 
@@ -231,17 +248,35 @@ def execute(plan: Plan, layout: DataLayout, trash: Trash) -> GarbageReport:
     for task in plan.tasks:
         trash.discard(layout.task(task.task_id))
         trash.discard(layout.conversations / task.task_id)
-    for mirror in plan.mirrors:
-        path = layout.mirrors / mirror.name
-        trash.discard(path)
-        trash.discard(path.with_suffix(".pool"))
+    mirrors = tuple(one for one in plan.mirrors if _is_discarded(layout.mirrors, one, trash))
     for name in plan.leftovers:
         trash.discard(layout.mirrors / name)
     discard_setups(layout.setups, plan.setups, trash)
     remove_broken(layout.setups, trash)
     PortClaims(layout.port_claims).keep_only(plan.kept)
     trash.empty()
-    return report(plan, is_dry_run=False)
+    return report(replace(plan, mirrors=mirrors), is_dry_run=False)
+
+
+def _is_discarded(mirrors: Path, mirror: MirrorFound, trash: Trash) -> bool:
+    """Whether the mirror is gone: not when somebody fetches into it, or has looked at it since.
+
+    It is moved aside first, under its lock: who looks touches it before, so that shows now; and who
+    looks later finds none, waits for the lock, and makes it anew where it has not come back.
+    """
+    path = mirrors / mirror.name
+    aside = path.with_suffix(".gone")
+    with free_lock(path.with_suffix(".lock")) as is_ours:
+        if not is_ours or not path.exists():
+            return False
+        trash.discard(aside)
+        path.rename(aside)
+        if aside.stat().st_mtime_ns != mirror.touched_ns:
+            aside.rename(path)
+            return False
+        trash.discard(aside)
+        trash.discard(path.with_suffix(".pool"))
+    return True
 
 
 def report(plan: Plan, *, is_dry_run: bool) -> GarbageReport:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 from ai_orchestrator.base.errors import TemporaryError
@@ -27,13 +27,27 @@ async def file_lock(path: Path, *, timeout_s: float) -> AsyncIterator[None]:
 
     Raises `LockTimeoutError`. The file stays: removing it would let two hold "the" lock.
     """
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    descriptor = _open(path)
     try:
         await _acquire(descriptor, path, timeout_s)
         yield
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def free_lock(path: Path) -> Iterator[bool]:
+    """Whether the lock was free; it is held inside then. Waits for nobody."""
+    descriptor = _open(path)
+    try:
+        yield _try(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _open(path: Path) -> int:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
 
 async def _acquire(descriptor: int, path: Path, timeout_s: float) -> None:

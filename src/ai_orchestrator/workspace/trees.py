@@ -107,6 +107,11 @@ class GitTrees:
         await self._git.require_version()
         mirror = self._mirror(source)
         mirror.touch()
+        commit = await self._resolve_in(mirror, source)
+        mirror.touch()  # fetching may have taken long
+        return commit
+
+    async def _resolve_in(self, mirror: Mirror, source: RepositorySource) -> str:
         if source.path is not None:
             return await self._resolve_path(mirror, source, Path(source.path))
         if source.url is not None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 
+import pytest
 from tests.integration.workspace.repositories import OTHER_TASK, REF, TASK, Opened, names, write
 
-from ai_orchestrator.workspace.garbage import Knowledge, execute, plan, report, survey
+from ai_orchestrator.workspace.garbage import Knowledge, Plan, execute, plan, report, survey
+from ai_orchestrator.workspace.locking import file_lock
 
 DONE = Knowledge(is_final=True, has_changes=True, is_applied=True)
 UNAPPLIED = Knowledge(is_final=True, has_changes=True, is_applied=False)
@@ -116,3 +118,57 @@ async def test_what_a_killed_process_was_removing_is_removed(opened: Opened) -> 
     execute(plan(survey(layout, 0.0), {TASK: RUNNING}, force=True), layout, opened.trees.trash)
     assert names(layout.trash) == []
     assert opened.tree.work.exists()
+
+
+def forced(opened: Opened, *needed: str) -> Plan:
+    """What `gc --force` would do in an hour, with nothing left of the task."""
+    later = time.time() + 3600
+    found = survey(opened.trees.layout, later)
+    return plan(found, {TASK: DONE}, force=True, needed_mirrors=needed)
+
+
+def mirror_name(opened: Opened) -> str:
+    """The name of the repository's mirror."""
+    return opened.trees.layout.mirror(opened.repository.source).name
+
+
+async def test_the_mirror_of_a_task_that_has_not_begun_stays(opened: Opened) -> None:
+    """Nothing on the disk tells of it, so its row has to."""
+    assert [one.name for one in forced(opened).mirrors] == [mirror_name(opened)]
+    made = forced(opened, mirror_name(opened))
+    execute(made, opened.trees.layout, opened.trees.trash)
+    tree = await opened.trees.open(OTHER_TASK, 1, opened.repository.source, opened.base)
+    assert await tree.is_at(opened.base)
+
+
+async def test_a_mirror_that_is_looked_at_meanwhile_stays(opened: Opened) -> None:
+    """Between the survey and the removal a task may have been accepted."""
+    made = forced(opened)
+    assert await opened.trees.resolve(opened.repository.source) == opened.base
+    done = execute(made, opened.trees.layout, opened.trees.trash)
+    assert done.removed == (TASK,)
+    tree = await opened.trees.open(OTHER_TASK, 1, opened.repository.source, opened.base)
+    assert await tree.is_at(opened.base)
+
+
+async def test_a_mirror_that_is_fetched_into_stays(opened: Opened) -> None:
+    """Whoever fetches holds its lock; nobody waits for the end of that."""
+    made = forced(opened)
+    mirror = opened.trees.layout.mirrors / mirror_name(opened)
+    async with file_lock(mirror.with_suffix(".lock"), timeout_s=5.0):
+        execute(made, opened.trees.layout, opened.trees.trash)
+    assert mirror.exists()
+    done = execute(made, opened.trees.layout, opened.trees.trash)
+    assert done.removed == (TASK, f"mirror {mirror.name}")
+    assert names(opened.trees.layout.mirrors) == [f"{mirror.stem}.lock"]
+
+
+@pytest.mark.parametrize("moves", ["a commit", "nothing"])
+async def test_resolving_a_start_touches_its_mirror(opened: Opened, moves: str) -> None:
+    """So it is not taken for one that nobody needs."""
+    mirror = opened.trees.layout.mirrors / mirror_name(opened)
+    before = mirror.stat().st_mtime_ns
+    if moves == "a commit":
+        opened.repository.commit({"a.txt": "two\n"})
+    await opened.trees.resolve(opened.repository.source)
+    assert mirror.stat().st_mtime_ns > before

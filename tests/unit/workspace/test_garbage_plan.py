@@ -79,12 +79,21 @@ def test_checkouts_go_with_the_end_of_a_task(knowledge: Knowledge | None, *, goe
     [
         (mirror(), {}, False, True),
         (mirror(rest_s=10.0), {}, False, False),
-        (mirror(rest_s=10.0), {}, True, True),
+        (mirror(rest_s=100.0), {}, True, True),
+        (mirror(rest_s=10.0), {}, True, False),
         (mirror("t-1"), {"t-1": know()}, False, False),
         (mirror("t-1"), {"t-1": know(applied=True)}, False, True),
         (mirror("t-1"), {"t-1": know(final=False)}, True, False),
     ],
-    ids=["resting", "fresh", "fresh, forced", "lent", "lent to a goner", "lent, forced"],
+    ids=[
+        "resting",
+        "fresh",
+        "rested a little, forced",
+        "fresh, forced",
+        "lent",
+        "lent to a goner",
+        "lent, forced",
+    ],
 )
 def test_a_mirror_goes_when_nobody_borrows_and_it_rested(
     found: MirrorFound, known: dict[str, Knowledge], *, force: bool, goes: bool
