@@ -186,6 +186,17 @@ def show(ctx: click.Context, *lines: Line) -> None:
         click.echo(to_text(line, is_coloured=is_coloured), color=is_coloured)
 
 
+def show_folded(ctx: click.Context, *lines: Line) -> None:
+    """Lines on stdout, broken between words where the terminal is narrower."""
+    columns = terminal_of(ctx).columns
+    if columns is None:
+        show(ctx, *lines)
+        return
+    from ai_orchestrator.cli.folding import folded
+
+    show(ctx, *(piece for a_line in lines for piece in folded(a_line, columns)))
+
+
 def show_json(value: object) -> None:
     """One JSON document on one line of stdout."""
     import msgspec

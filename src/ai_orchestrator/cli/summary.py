@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from ai_orchestrator.model.task import StepView, TaskSummary, TaskView
 
 TITLE_CHARS = 60
+LEAST_TITLE_CHARS = 12
+"""Less of a title beside the other columns says nothing; a guess."""
 
 
 def ending(
@@ -103,10 +105,30 @@ def whole(view: TaskView, now: datetime) -> list[Line]:
     ]
 
 
-def listing(tasks: Sequence[TaskSummary], now: datetime) -> list[Line]:
-    """One line per task."""
+def listing(tasks: Sequence[TaskSummary], now: datetime, columns: int | None = None) -> list[Line]:
+    """One line per task, its title cut to the columns; where they are too few, a title of its own.
+
+    `columns` None: there is no end of a line.
+    """
     head = [Span(name, "dim") for name in ("TASK", "STATE", "AGE", "WORKFLOW", "COST", "TITLE")]
-    return table([head, *(_row(task, now) for task in tasks)])
+    rows = [_row(task, now) for task in tasks]
+    if columns is None:
+        return table([head, *rows])
+    aligned = table([[*row[:-1], Span("")] for row in (head, *rows)])
+    room = columns - max(sum(len(span.text) for span in one) for one in aligned)
+    if room >= LEAST_TITLE_CHARS:
+        return table([head, *([*row[:-1], _cut_span(row[-1], room)] for row in rows)])
+    return [part for row in rows for part in _stacked(row, columns)]
+
+
+def _stacked(row: Sequence[Span], columns: int) -> list[Line]:
+    """A task in a line of facts and one of its title."""
+    facts = [piece for span in row[:-1] for piece in (span, Span("  "))]
+    return [line(*facts[:-1]), line("  ", _cut_span(row[-1], columns - 2))]
+
+
+def _cut_span(span: Span, limit: int) -> Span:
+    return Span(_cut(span.text, limit), span.style)
 
 
 def _row(task: TaskSummary, now: datetime) -> list[Span]:

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, ClassVar
 
 import click
 
-from ai_orchestrator.cli.app import app_of, looking_backend, opened_backend, show, show_json
+from ai_orchestrator.cli.app import (
+    app_of,
+    looking_backend,
+    opened_backend,
+    show,
+    show_folded,
+    show_json,
+    terminal_of,
+)
 from ai_orchestrator.cli.interrupts import Interrupts
 from ai_orchestrator.cli.lazy import Entry, LazyGroup
 from ai_orchestrator.cli.lines import line
@@ -71,7 +79,8 @@ def list_tasks(ctx: click.Context, limit: int, is_json: bool) -> int:  # noqa: F
     if is_json:
         show_json(summaries)
     elif summaries:
-        show(ctx, *listing(summaries, app_of(ctx).clock.now()))
+        columns = terminal_of(ctx).columns
+        show_folded(ctx, *listing(summaries, app_of(ctx).clock.now(), columns))
     else:
         show(ctx, line('No tasks yet. Start one: ai-orchestrator run "what you want done"'))
     return 0
@@ -91,7 +100,7 @@ def show_task(ctx: click.Context, task_id: str, is_json: bool) -> int:  # noqa: 
     if is_json:
         show_json(view)
         return 0
-    show(ctx, *whole(view, app_of(ctx).clock.now()))
+    show_folded(ctx, *whole(view, app_of(ctx).clock.now()))
     show_next(ctx, *(words for words in next_words(view) if words[:2] != ("tasks", "show")))
     return 0
 

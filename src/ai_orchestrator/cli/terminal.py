@@ -7,6 +7,7 @@ theirs may move the cursor, change the title or reorder what a person reads.
 from __future__ import annotations
 
 import codecs
+import os
 import re
 import sys
 from dataclasses import dataclass
@@ -36,6 +37,8 @@ class Terminal:
     is_coloured: bool
     can_ask: bool
     """A person sees stderr and can answer on stdin."""
+    columns: int | None = None
+    """Characters in a line of the terminal on stdout; None where that is none, or does not say."""
 
 
 def detect_terminal(is_colour_refused: bool, term: str) -> Terminal:  # noqa: FBT001  # a fact, not a switch
@@ -50,7 +53,15 @@ def detect_terminal(is_colour_refused: bool, term: str) -> Terminal:  # noqa: FB
         is_interactive=is_capable,
         is_coloured=is_capable,
         can_ask=_is_terminal(sys.stdin) and _is_terminal(sys.stderr),
+        columns=_columns() if is_shown else None,
     )
+
+
+def _columns() -> int | None:
+    try:
+        return os.get_terminal_size(sys.stdout.fileno()).columns or None
+    except OSError:
+        return None
 
 
 def _is_terminal(stream: TextIO | None) -> bool:

@@ -18,6 +18,7 @@ from ai_orchestrator.cli.app import (
     next_command,
     services_of,
     show,
+    show_folded,
     show_json,
     tell,
     terminal_of,
@@ -211,9 +212,9 @@ def _show_ending(ctx: click.Context, ending: Ending, how: Watch, delivered: str 
         _show_detached(ctx, ending, how)
         return
     is_told = ending.kind == "final"  # the story ends with the state and its reason
-    show(ctx, line(), *ending_lines(ending.view, told=how.told, is_reason_told=is_told))
+    show_folded(ctx, line(), *ending_lines(ending.view, told=how.told, is_reason_told=is_told))
     if delivered is not None:
-        show(ctx, line(Span("  result     ", "dim"), delivered))
+        show_folded(ctx, line(Span("  result     ", "dim"), delivered))
     show_next(ctx, *_next(ending, how, delivered), data_dir=how.data_dir)
 
 
@@ -235,19 +236,17 @@ def _show_detached(ctx: click.Context, ending: Ending, how: Watch) -> None:
     else:
         state = ending.view.summary.state.value.replace("_", " ")
         told = f"task {short} ({state}) goes on without this command."
-    show(ctx, line(Span(told, "strong")))
+    show_folded(ctx, line(Span(told, "strong")))
     show_next(ctx, *next_words(ending.view), data_dir=how.data_dir)
 
 
 def show_next(ctx: click.Context, *words: tuple[str, ...], data_dir: str | None = None) -> None:
-    """Commands to type next."""
-    for index, word in enumerate(words):
-        label = "next:      " if index == 0 else " " * 11
-        show(
-            ctx,
-            line(
-                "  ",
-                Span(label, "dim"),
-                Span(next_command(ctx, *word, data_dir=data_dir), "accent"),
-            ),
-        )
+    """Commands to type next: below the label where the terminal leaves no room beside it."""
+    commands = [next_command(ctx, *word, data_dir=data_dir) for word in words]
+    columns = terminal_of(ctx).columns
+    is_beside = columns is None or all(13 + len(command) <= columns for command in commands)
+    if commands and not is_beside:
+        show(ctx, line(Span("  next:", "dim")))
+    for index, command in enumerate(commands):
+        label = "" if not is_beside else "next:      " if index == 0 else " " * 11
+        show(ctx, line("  ", Span(label, "dim"), Span(command, "accent")))
