@@ -18,6 +18,7 @@ from ai_orchestrator.model.agent import AgentEvent, AgentResult, SandboxMode
 from ai_orchestrator.model.ids import StepKey
 from ai_orchestrator.model.orders import AgentOrder, AttemptPaths, Containment
 from ai_orchestrator.model.workflow import AgentSpec, Limits
+from ai_orchestrator.security.redaction import Redactor
 from ai_orchestrator.workflows.commands.enclosure import Enclosure
 from ai_orchestrator.workspace.removal import remove_tree
 
@@ -148,7 +149,7 @@ def make_bench(
         homes=VendorHomes(
             root / "accounts", discard=remove_tree, learn=lambda _owner, _found: None
         ),
-        logs=LogKeeping(open_log, lambda line: line),
+        logs=LogKeeping(open_log, Redactor().new_stream),
         enclosure=enclosure_here(),
     )
     return Bench(agent, host, spawner, url, root, root / "requests.jsonl", logs, sandbox)

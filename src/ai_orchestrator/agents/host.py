@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -120,12 +120,11 @@ class ProcessAgentHost:
         login = driver(order.agent.driver).login
         home = self._homes.home(account_directory(order, login), login)
         if home is None:
-            return await self._run(order, on_event, self._logs.redact, None)
+            return await self._run(order, on_event, None)
         limit_s = order.limits.timeout_s
         try:
             async with home.lent(limit_s=limit_s, on_event=on_event):
-                redact = home.redacting(self._logs.redact)
-                return await self._run(order, home.seeing(on_event), redact, home)
+                return await self._run(order, home.seeing(on_event), home)
         except TurnLimitError:
             why = f"the account {home.name!r} was in use for {limit_s:g} s"
             return not_started("limit", f"not started: {why}")
@@ -134,12 +133,13 @@ class ProcessAgentHost:
         self,
         order: AgentOrder,
         on_event: AgentEventSink,
-        redact: Callable[[bytes], bytes],
         home: VendorHome | None,
     ) -> AgentResult:
         ready = await self._make_ready(order, home)
         parser = ready.driver.parser(Listening(order, self._clock, ready.earlier))
-        raw_log = RawLog(await asyncio.to_thread(self._logs.open, order.key), redact)
+        file = await asyncio.to_thread(self._logs.open, order.key)
+        look = (lambda: None) if home is None else home.look
+        raw_log = RawLog(file, self._logs.new_redaction, look)
         try:
             session = Session(order.limits, parser, raw_log, self._clock, on_event)
             await session.hold(self._spawner, ready.command)

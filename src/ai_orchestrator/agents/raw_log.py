@@ -1,4 +1,8 @@
-"""The raw output of a run, kept for people: redacted line by line, bounded. Called by the host.
+"""The raw output of a run, kept for people: redacted as a stream, bounded. Called by the host.
+
+A key may stand over several lines, so each stream is redacted as one text. In pieces of a message
+a key is cut by JSON between them, where nothing finds it: they are left out, since the whole
+message follows or stands in the task's events.
 
 Writing is apart from reading: a program that finds its pipe full at its end may drop what it had
 left to say (measured with Gemini), so nobody who reads waits for a disk. Nor is an answer lost for
@@ -13,7 +17,9 @@ import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
+
+import msgspec
 
 from ai_orchestrator.agents.lines import LineFramer
 from ai_orchestrator.model.ids import StepKey
@@ -26,46 +32,113 @@ TAIL_BYTES = 4096
 _CUT = b"[the log ends here: it reached its limit]\n"
 
 
+class StreamRedaction(Protocol):
+    """Takes the secrets out of one stream; holds back what may be the beginning of one."""
+
+    def feed(self, chunk: bytes, /) -> bytes:
+        """What is decided by now."""
+        ...
+
+    def finish(self) -> bytes:
+        """What was held back."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class LogKeeping:
     """How raw logs are kept; both may be called from any thread."""
 
     open: Callable[[StepKey], BinaryIO]
     """The file for a run's output."""
-    redact: Callable[[bytes], bytes]
-    """Takes the secrets out of a line."""
+    new_redaction: Callable[[], StreamRedaction]
+    """For one stream of a run."""
+
+
+class _Event(msgspec.Struct, frozen=True):
+    type: str = ""
+
+
+class _Piece(msgspec.Struct, frozen=True):
+    """What is told of a piece of a message by the agents that send some."""
+
+    type: str = ""
+    event: _Event = _Event()
+    delta: bool = False
+
+
+_PIECES = frozenset({"assistant.message_delta", "assistant.reasoning_delta"})
+
+
+def is_piece(line: bytes) -> bool:
+    """The line is an event that holds a piece of a message."""
+    if not line.startswith(b"{") or b"delta" not in line:
+        return False
+    try:
+        piece = msgspec.json.decode(line, type=_Piece)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return False
+    is_claude = piece.type == "stream_event" and piece.event.type == "content_block_delta"
+    return is_claude or piece.type in _PIECES or (piece.type == "message" and piece.delta)
+
+
+class _Channel:
+    """One stream, from chunks to redacted whole lines."""
+
+    def __init__(self, redaction: StreamRedaction) -> None:
+        self._redaction = redaction
+        self._raw = LineFramer(LIMIT_LINE_BYTES)
+        self._clean = LineFramer(2 * LIMIT_LINE_BYTES)
+
+    def feed(self, chunk: bytes) -> list[bytes]:
+        """The lines that are decided."""
+        return self._clean.feed(self._redaction.feed(_joined(self._raw.feed(chunk))))
+
+    def finish(self) -> list[bytes]:
+        """The rest, a line that has no line feed included."""
+        held = self._redaction.feed(_joined(self._raw.finish())) + self._redaction.finish()
+        return [*self._clean.feed(held), *self._clean.finish()]
+
+
+def _joined(lines: list[bytes]) -> bytes:
+    return b"".join(line + b"\n" for line in lines if not is_piece(line))
 
 
 class RawLog:
-    """One log file for both streams. Whole lines only, so that no secret is cut in two."""
+    """One log file for both streams, in whole lines.
 
-    def __init__(self, file: BinaryIO, redact: Callable[[bytes], bytes]) -> None:
+    `look` is called before each redaction: it may make more known that is secret.
+    """
+
+    def __init__(
+        self,
+        file: BinaryIO,
+        new_redaction: Callable[[], StreamRedaction],
+        look: Callable[[], None] = lambda: None,
+    ) -> None:
         self._file = file
-        self._redact = redact
-        self._framers = {b"": LineFramer(LIMIT_LINE_BYTES), b"! ": LineFramer(LIMIT_LINE_BYTES)}
+        self._look = look
+        self._out, self._err = _Channel(new_redaction()), _Channel(new_redaction())
         self._written = 0
         self._tail = b""
         self._has_failed = False
 
     def stdout(self, chunk: bytes) -> None:
         """Writes the lines that the chunk completes."""
-        self._write(b"", self._framers[b""].feed(chunk))
+        self._look()
+        self._write(b"", self._out.feed(chunk))
 
     def stderr(self, chunk: bytes) -> None:
         """The same for standard error, marked; its end is kept for the result's message."""
-        lines = self._framers[b"! "].feed(chunk)
-        self._keep_tail(lines)
-        self._write(b"! ", lines)
+        self._look()
+        self._write_stderr(self._err.feed(chunk))
 
     def close(self) -> None:
         """Writes what came without a line feed and closes the file. Idempotent, never raises."""
         if self._file.closed:
             return
-        for prefix, framer in self._framers.items():
-            rest = framer.finish()
-            if prefix:
-                self._keep_tail(rest)
-            self._write(prefix, rest)
+        self._look()
+        self._write(b"", self._out.finish())
+        self._write_stderr(self._err.finish())
         try:
             self._file.close()
         except OSError as error:  # what was buffered has no room; the descriptor is closed
@@ -81,15 +154,16 @@ class RawLog:
         """The last lines of standard error, redacted."""
         return self._tail.decode("utf-8", "replace")
 
-    def _keep_tail(self, lines: list[bytes]) -> None:
+    def _write_stderr(self, lines: list[bytes]) -> None:
         for line in lines:
-            self._tail = (self._tail + self._redact(line) + b"\n")[-TAIL_BYTES:]
+            self._tail = (self._tail + line + b"\n")[-TAIL_BYTES:]
+        self._write(b"! ", lines)
 
     def _write(self, prefix: bytes, lines: list[bytes]) -> None:
         for line in lines:
             if self._written >= LIMIT_LOG_BYTES:
                 return
-            content = prefix + self._redact(line) + b"\n"
+            content = prefix + line + b"\n"
             self._written += len(content)
             self._put(content if self._written < LIMIT_LOG_BYTES else _CUT)
 

@@ -140,17 +140,8 @@ class VendorHome:
         """Has the login's secrets redacted, also those that the program wrote just now. Quick."""
         self._known.look(self._login_files())
 
-    def redacting(self, redact: Callable[[bytes], bytes]) -> Callable[[bytes], bytes]:
-        """The same, after a look."""
-
-        def look_and_redact(line: bytes) -> bytes:
-            self.look()
-            return redact(line)
-
-        return look_and_redact
-
     def seeing(self, on_event: AgentEventSink) -> AgentEventSink:
-        """The same, after a look."""
+        """The same sink, after a look."""
 
         def look_and_see(event: AgentEvent) -> None:
             self.look()

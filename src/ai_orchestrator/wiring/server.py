@@ -293,18 +293,15 @@ class _Builder:
             raise LeavingError("the server leaves.", delay_s=0.0)
 
     def _agents(self) -> ProcessAgentHost:
+        discard, learn = self.trees.trash.discard, self.redactor.add
         return ProcessAgentHost(
             self.spawner,
             self.clock,
             cache=self.data / "cache",
-            homes=VendorHomes(
-                self.data / ACCOUNTS_FOLDER,
-                discard=self.trees.trash.discard,
-                learn=self.redactor.add,
-            ),
+            homes=VendorHomes(self.data / ACCOUNTS_FOLDER, discard=discard, learn=learn),
             logs=LogKeeping(
                 lambda key: open_private(log_file(self.data / "logs", key)),
-                self.redactor.redact_bytes,
+                self.redactor.new_stream,
             ),
             enclosure=self.enclosure,
         )

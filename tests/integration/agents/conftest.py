@@ -95,7 +95,7 @@ def stage(spawner: GuardedSpawner, tmp_path: Path) -> Stage:
         SystemClock(),
         cache=tmp_path / "cache",
         homes=VendorHomes(tmp_path / "accounts", discard=remove_tree, learn=redactor.add),
-        logs=LogKeeping(open_log, redactor.redact_bytes),
+        logs=LogKeeping(open_log, redactor.new_stream),
         enclosure=enclosure,
     )
     return Stage(tmp_path, host, spawner, logs, enclosure)

@@ -22,6 +22,7 @@ from ai_orchestrator.model.agent import EndSeen, SandboxMode, TextSeen, Usage
 from ai_orchestrator.model.ids import StepKey
 from ai_orchestrator.model.orders import Containment
 from ai_orchestrator.model.workflow import AgentSpec, Limits
+from ai_orchestrator.security.redaction import Redactor
 
 PLAIN = RECORDINGS / "claude" / "plain.out"
 HELLO = "Hello from the scripted model (plain). 2+2=4"
@@ -165,7 +166,7 @@ async def test_a_full_disk_costs_the_log_and_not_the_answer(
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(stage.host, "_logs", LogKeeping(full_log, lambda line: line))
+    monkeypatch.setattr(stage.host, "_logs", LogKeeping(full_log, Redactor().new_stream))
     monkeypatch.setattr("ai_orchestrator.agents.usage.write_below", full)
     result = await stage.run("claude", f"{cat(PLAIN)}; head -c 300000 /dev/zero | tr '\\0' '\\n'")
     assert (result.error_kind, result.final_text) == (None, HELLO)

@@ -13,6 +13,7 @@ from ai_orchestrator.agents import usage
 from ai_orchestrator.agents.files import read_bounded, write_below
 from ai_orchestrator.agents.raw_log import LIMIT_LOG_BYTES, TAIL_BYTES, RawLog
 from ai_orchestrator.model.agent import Usage
+from ai_orchestrator.security.redaction import Redactor
 
 SECRET = b"sk-secret"
 
@@ -101,20 +102,21 @@ class KeptFile(io.BytesIO):
         super().close()
 
 
-def log_of(redact: bytes = SECRET) -> tuple[RawLog, KeptFile]:
+def log_of() -> tuple[RawLog, KeptFile]:
     """A raw log that takes the secret out."""
-    file = KeptFile()
-    return RawLog(file, lambda line: line.replace(redact, b"***")), file
+    file, redactor = KeptFile(), Redactor()
+    redactor.add("the test", {"S": SECRET.decode()})
+    return RawLog(file, redactor.new_stream), file
 
 
 def test_a_secret_cut_by_a_chunk_is_taken_out() -> None:
-    """Redaction sees whole lines."""
+    """Each stream is one text."""
     log, file = log_of()
     log.stdout(b"key sk-se")
     log.stderr(b"other sk-secret\n")
     log.stdout(b"cret!\nrest sk-secret")
     log.close()
-    assert file.content == b"! other ***\nkey ***!\nrest ***\n"
+    assert file.content == b"! other [redacted:S]\nkey [redacted:S]!\nrest [redacted:S]\n"
     log.close()
 
 
@@ -123,7 +125,7 @@ def test_the_tail_of_stderr_is_kept_redacted() -> None:
     log, _ = log_of()
     log.stderr(b"early\n" * 2000 + b"last sk-secret")
     log.close()
-    assert log.stderr_tail.endswith("early\nlast ***\n")
+    assert log.stderr_tail.endswith("early\nlast [redacted:S]\n")
     assert len(log.stderr_tail) <= TAIL_BYTES
 
 
@@ -143,10 +145,52 @@ def test_a_full_disk_is_told_once_and_stops_nothing(
     line: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The output passes by; the tail of standard error is still there."""
-    log = RawLog(Path("/dev/full").open("wb"), lambda line: line)  # noqa: SIM115  it closes it
+    log = RawLog(Path("/dev/full").open("wb"), Redactor().new_stream)  # noqa: SIM115  it closes it
     for _ in range(3):
         log.stdout(line)
     log.stderr(b"why\n")
     log.close()
     assert log.stderr_tail == "why\n"
     assert caplog.text.count("/dev/full") == 1
+
+
+PEM = (
+    "-----BEGIN RSA PRIVATE KEY-----\n"
+    + "MIIEowIBAAKCAQEAxyzxyzxyzxyzxyzxyzxyzxyzxyzxyzxyzxyzxyzxyzxyzxyz\n" * 4
+    + "-----END RSA PRIVATE KEY-----\n"
+).encode()
+
+
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+def test_a_key_that_stands_over_lines_is_taken_out(stream: str) -> None:
+    """However it comes, with ordinary lines around it."""
+    log, file = log_of()
+    for number in range(0, len(PEM), 50):
+        getattr(log, stream)((b"before\n" if not number else b"") + PEM[number : number + 50])
+    getattr(log, stream)(b"after\n")
+    log.close()
+    assert b"MIIE" not in file.content
+    assert b"xyzxyz" not in file.content
+    assert b"before\n" in file.content
+    assert file.content.endswith(b"after\n")
+    assert "xyzxyz" not in log.stderr_tail
+
+
+PIECES = {
+    "claude": '{"type":"stream_event","event":{"type":"content_block_delta","delta":'
+    '{"type":"text_delta","text":%s}}}',
+    "copilot": '{"type":"assistant.message_delta","data":{"deltaContent":%s}}',
+    "gemini": '{"type":"message","role":"assistant","content":%s,"delta":true}',
+}
+
+
+@pytest.mark.parametrize("agent", PIECES)
+def test_a_key_in_pieces_of_a_message_is_not_in_the_log(agent: str) -> None:
+    """Between them stands JSON; the whole message follows, or is in the events."""
+    log, file = log_of()
+    for piece in ('"sk-s"', '"ecret"'):
+        log.stdout(PIECES[agent].encode() % piece.encode() + b"\n")
+    whole = b'{"type":"assistant","delta":"a word","message":{"content":"sk-secret"}}\n'
+    log.stdout(whole)
+    log.close()
+    assert file.content == whole.replace(SECRET, b"[redacted:S]")
