@@ -10,7 +10,7 @@ from tests.support.repository import git, make_repository
 from tests.support.server import RunnerProcess
 
 from ai_orchestrator.model.states import OutcomeCode
-from ai_orchestrator.model.task import TaskView
+from ai_orchestrator.model.task import RunOptions, TaskView
 
 FILES = {"README": "x\n", ".gitignore": ".env\ndeps/\ndata/\n"}
 
@@ -48,7 +48,7 @@ def test_agent_and_verifiers_get_copies_set_up_and_ports(
         "link": ["data"],
         "setup": ["sh -c 'mkdir -p deps && echo yes > deps/ok'"],
         "ports": 2,
-        "verify": [check],
+        "verify": [check, """sh -c 'test "$PORT" = "$PORT_0" -a -n "$PORT_1"'"""],
     }
     script = f'{check} > out.txt && echo "$PORT $PORT_0 $PORT_1" > ports.txt'
     view = work(runner, repository, script, document)
@@ -68,6 +68,41 @@ def test_what_a_pattern_does_not_find_is_said(runner: RunnerProcess, tmp_path: P
     view = work(runner, repository, "echo x > out.txt", document)
     assert view.summary.outcome is OutcomeCode.VERIFIED, view.summary.reason
     assert any(".envv" in note for note in view.notes), view.notes
+
+
+def test_what_holds_only_in_a_sandbox_is_said_where_there_is_none(
+    runner: RunnerProcess, tmp_path: Path
+) -> None:
+    """`network: none` with `--sandbox off`: the task runs, and its person knows."""
+    order = request(
+        make_repository(tmp_path / "repository", FILES),
+        {"coder": shell_agent("echo x > out.txt", role="implementation")},
+        {"verify": ["true"], "settings": {"network": "none"}},
+        workflow="quick",
+        options=RunOptions(sandbox="off"),
+    )
+    view = runner.until_final(runner.backend.submit(order).summary.id)
+    assert view.summary.outcome is OutcomeCode.VERIFIED, view.summary.reason
+    assert any("network: none` does not hold" in note for note in view.notes), view.notes
+
+
+def test_a_tool_that_a_verifier_would_need_is_named(runner: RunnerProcess, tmp_path: Path) -> None:
+    """What fits the repository and cannot be used is no silent gap."""
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    for name in ("sh", "cat"):
+        (tools / name).symlink_to(f"/bin/{name}")
+    files = FILES | {"package.json": '{"scripts": {"test": "node t.js"}}'}
+    order = request(
+        make_repository(tmp_path / "repository", files),
+        {"coder": shell_agent("echo x > out.txt", role="implementation")},
+        {},
+        workflow="quick",
+        options=RunOptions(allow_unverified=True),
+        path=str(tools),
+    )
+    view = runner.until_final(runner.backend.submit(order).summary.id)
+    assert any("npm" in note for note in view.notes), view.notes
 
 
 def test_a_script_step_s_change_is_committed_like_an_agent_s(

@@ -53,7 +53,9 @@ async def _prepare(
     world: World, facts: TaskFacts, key: StepKey, open_tree: OpenTree, began: datetime
 ) -> tuple[Prepared, str]:
     """The prepared task attempt, and what was done to set its tree up."""
-    world.enclosure.is_sandboxed(facts.spec.sandbox)
+    shortfall = await world.enclosure.shortfall(facts.spec.sandbox, facts.spec.agent_network)
+    if shortfall is not None:
+        await world.records.add_note(facts.task_id, shortfall)
     await world.agents.check(_agents_used(facts), facts.path_env)
     tree = await open_tree(world, facts)
     equipment = await world.trees.equip(
