@@ -26,7 +26,9 @@ _ACCEPTANCE_S = 60.0
 """A guess: between the look for a task's start, which touches the mirror, and the task's row."""
 
 
-_LASTING = (".git", ".pool", ".lock")
+_BESIDE = (".pool", ".snapshots")
+"""What belongs to a mirror and goes with it."""
+_LASTING = (".git", ".lock", *_BESIDE)
 _LEFT_S = 86400.0
 
 
@@ -56,7 +58,7 @@ class TaskFound:
 
 @dataclass(frozen=True, slots=True)
 class MirrorFound:
-    """A mirror on the disk, with its pool."""
+    """A mirror on the disk, with its pool and its snapshots."""
 
     name: str
     total_bytes: int
@@ -199,7 +201,7 @@ def _mirror_found(path: Path, now_s: float, users: Iterable[str]) -> MirrorFound
     touched_ns = path.stat().st_mtime_ns
     return MirrorFound(
         name=path.name,
-        total_bytes=directory_bytes(path) + directory_bytes(path.with_suffix(".pool")),
+        total_bytes=sum(directory_bytes(one) for one in (path, *_beside(path))),
         rest_s=now_s - touched_ns / 1e9,
         users=frozenset(users),
         touched_ns=touched_ns,
@@ -275,8 +277,13 @@ def _is_discarded(mirrors: Path, mirror: MirrorFound, trash: Trash) -> bool:
             aside.rename(path)
             return False
         trash.discard(aside)
-        trash.discard(path.with_suffix(".pool"))
+        for one in _beside(path):
+            trash.discard(one)
     return True
+
+
+def _beside(mirror: Path) -> list[Path]:
+    return [mirror.with_suffix(suffix) for suffix in _BESIDE]
 
 
 def report(plan: Plan, *, is_dry_run: bool) -> GarbageReport:

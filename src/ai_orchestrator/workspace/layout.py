@@ -1,6 +1,7 @@
 """Where things lie in the data directory. Pure: names only, nothing is made or read here.
 
 repos/<digest>.git                      private mirror of a repository
+repos/<digest>.snapshots/<commit>/      uncommitted changes from which a task starts
 work/<task-id>/repo.git                 the task's own repository, borrows from the mirror
 work/<task-id>/a<n>/tree, index         the agent's tree and our index of it
 work/<task-id>/a<n>/clean, clean.index  the verifiers' tree

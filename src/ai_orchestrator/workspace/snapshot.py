@@ -1,6 +1,7 @@
 """A commit of the user's uncommitted changes, made without touching index, tree or repository.
 
-The work is done with the mirror as the repository, a copy of the user's index (for its stat data,
+The work is done in a repository of its own that borrows from the mirror, so that no other task's
+agents can read what was not committed; with a copy of the user's index (for its stat data,
 so that unchanged files are not read) and the user's tree, which is only read. Filters do not run:
 a changed file under Git LFS becomes part of the commit as it is.
 """
@@ -25,20 +26,26 @@ _MESSAGE = b"Uncommitted changes at the start of the task\n"
 
 
 async def take_snapshot(git: GitClient, mirror: Mirror, state: SourceState, parent: str) -> str:
-    """A commit in the mirror that equals the user's tree, ignored files left out.
+    """A commit beside the mirror that equals the user's tree, ignored files left out.
 
     The parent itself when nothing differs; the same commit for the same content.
     Raises `BadInputError` where the tree cannot be told from its index.
     """
     await _require_plain(git, state)
-    with _index_copy(mirror.directory, state) as index:
-        place = Place(mirror.directory, state.top, index)
-        await git.output(place, "read-tree", "--reset", parent)
-        await _stage(git, place, state)
-        tree = await git.word(place, "write-tree")
-    if tree == await git.word(mirror.place, "rev-parse", f"{parent}^{{tree}}"):
-        return parent
-    return await _commit(git, mirror, tree, parent)
+    made = mirror.new_snapshot(parent)
+    try:
+        with _index_copy(mirror.directory, state) as index:
+            place = Place(made, state.top, index)
+            await git.output(place, "read-tree", "--reset", parent)
+            await _stage(git, place, state)
+            tree = await git.word(place, "write-tree")
+        if tree == await git.word(mirror.place, "rev-parse", f"{parent}^{{tree}}"):
+            return parent
+        commit = await _commit(git, made, tree, parent)
+        mirror.keep_snapshot(made, commit)
+    finally:
+        mirror.drop(made)
+    return commit
 
 
 async def _stage(git: GitClient, place: Place, state: SourceState) -> None:
@@ -70,12 +77,10 @@ async def _add(git: GitClient, place: Place, options: tuple[str, ...], stdin: by
     await git.expect(literal, call)
 
 
-async def _commit(git: GitClient, mirror: Mirror, tree: str, parent: str) -> str:
-    date = await git.word(mirror.place, "show", "-s", "--format=@%ct +0000", parent)
-    fixed = Place(mirror.directory, variables=identity(date))
-    commit = await git.word(fixed, "commit-tree", tree, "-p", parent, stdin=_MESSAGE)
-    await mirror.mark_snapshot(commit)
-    return commit
+async def _commit(git: GitClient, made: Path, tree: str, parent: str) -> str:
+    date = await git.word(Place(made), "show", "-s", "--format=@%ct +0000", parent)
+    fixed = Place(made, variables=identity(date))
+    return await git.word(fixed, "commit-tree", tree, "-p", parent, stdin=_MESSAGE)
 
 
 async def _require_plain(git: GitClient, state: SourceState) -> None:

@@ -348,7 +348,7 @@ class GitTaskTree:
         return [None if line.endswith(" missing") else line for line in lines]
 
     def _objects(self) -> tuple[Path, ...]:
-        return (self.mirror.objects, self.repository / "objects")
+        return (*self.mirror.borrowed(self._base), self.repository / "objects")
 
     def _linked(self) -> tuple[Path, ...]:
         if not self._layout.links.exists():

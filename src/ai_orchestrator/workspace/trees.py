@@ -279,7 +279,7 @@ class GitTrees:
         half = layout.repository.with_suffix(".half")
         self.trash.discard(half)
         layout.repository.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        skeleton = Skeleton(objects=(mirror.objects,), shallow=mirror.shallow())
+        skeleton = Skeleton(objects=mirror.borrowed(base), shallow=mirror.shallow())
         write_skeleton(half, skeleton, own_configuration(base))
         half.rename(layout.repository)
 

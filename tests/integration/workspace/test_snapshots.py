@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
-from tests.integration.workspace.repositories import REF, TASK, UserRepository, git, write
+from tests.integration.workspace.repositories import (
+    OTHER_TASK,
+    REF,
+    TASK,
+    UserRepository,
+    git,
+    write,
+)
 
 from ai_orchestrator.base.errors import BadInputError
 from ai_orchestrator.base.process import DirectSpawner
@@ -165,3 +173,36 @@ async def test_a_result_on_a_snapshot_carries_the_snapshot(
     subjects = git(repository.path, "log", "--format=%s", "got")
     assert subjects == "step\nUncommitted changes at the start of the task\nChange"
     assert repository.git("rev-parse", "got") == made.commit
+
+
+async def test_no_other_task_can_read_a_snapshot(
+    trees: GitTrees, repository: UserRepository
+) -> None:
+    """Its objects are lent to the tasks that start from it only, also when a checkout is reused."""
+    repository.write({".env": "KEY=1\n"})
+    source = dirty(repository)
+    first = await trees.open(TASK, 1, source, await trees.resolve(source))
+    await first.lend_git(first.base)
+    blob = git(first.work, "rev-parse", "HEAD:.env")
+    assert git(first.work, "cat-file", "-p", blob) == "KEY=1"
+    await trees.release(first)
+    other = await trees.open(OTHER_TASK, 1, repository.source, repository.head)
+    await other.lend_git(other.base)
+    assert git(other.work, "status", "--porcelain") == ""
+    for place in (other.work, other.repository):
+        with pytest.raises(subprocess.CalledProcessError):
+            git(place, "cat-file", "-e", blob)
+
+
+async def test_what_is_not_kept_of_a_snapshot_is_gone(
+    trees: GitTrees, repository: UserRepository
+) -> None:
+    """Without changes, after a refusal, and the second time."""
+    assert await trees.resolve(dirty(repository)) == repository.head
+    repository.write({"a.txt": "two\n"})
+    made = ""
+    for _ in range(2):
+        made = await trees.resolve(dirty(repository))
+    mirror = trees.layout.mirror(repository.source)
+    assert [path.name for path in trees.layout.mirrors.glob("*.snapshot*/*")] == [made]
+    assert not list(trees.layout.mirrors.glob(f"{mirror.stem}.snapshot-*"))
