@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import stat
 from collections.abc import Iterable
 from pathlib import Path
@@ -40,7 +41,7 @@ def make_below(root: Path, relative: Path) -> None:
 def write_below(root: Path, relative: Path, content: bytes) -> None:
     """The file below `root` holds the content; no link below `root` is followed.
 
-    Written as a temporary file and renamed. What stands in the way of a directory is removed.
+    Written as a temporary file and renamed. What stands in the way, a directory too, is removed.
     """
     folder = _descend(root, relative.parts[:-1])
     try:
@@ -68,8 +69,8 @@ def _enter(folder: int, name: str) -> int:
         return os.open(name, flags, dir_fd=folder)
     except FileNotFoundError:
         pass
-    except OSError:  # a link or a file: nothing that the agent's program keeps there
-        os.unlink(name, dir_fd=folder)
+    except OSError:  # a link, a file, a closed directory: nothing that the program keeps there
+        _set_aside(folder, name)
     with contextlib.suppress(FileExistsError):  # another run of ours made it just now
         os.mkdir(name, 0o700, dir_fd=folder)
     return os.open(name, flags, dir_fd=folder)
@@ -78,8 +79,27 @@ def _enter(folder: int, name: str) -> int:
 def _write(folder: int, name: str, content: bytes) -> None:
     temporary = f".{name}.{os.urandom(6).hex()}"
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    with os.fdopen(os.open(temporary, flags, 0o600, dir_fd=folder), "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
+    try:
+        with os.fdopen(os.open(temporary, flags, 0o600, dir_fd=folder), "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            os.replace(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
+        except IsADirectoryError:
+            _set_aside(folder, name)
+            os.replace(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary, dir_fd=folder)
+        raise
+
+
+def _set_aside(folder: int, name: str) -> None:
+    """The name is free; what it named is removed, as far as it can be."""
+    aside = f".aside.{os.urandom(6).hex()}"
+    os.rename(name, aside, src_dir_fd=folder, dst_dir_fd=folder)
+    try:
+        os.unlink(aside, dir_fd=folder)
+    except OSError:  # a directory; what an agent closed in it stays, under a name of ours
+        shutil.rmtree(aside, ignore_errors=True, dir_fd=folder)

@@ -64,6 +64,35 @@ def test_a_file_in_the_way_of_a_directory_goes(tmp_path: Path) -> None:
     assert sorted(path.name for path in (tmp_path / "d").iterdir()) == ["file"]
 
 
+@pytest.mark.parametrize("name", ["file", "folder/file"])
+def test_a_directory_in_the_way_of_a_file_goes(name: str, tmp_path: Path) -> None:
+    """With all that is in it, and nothing half made stays."""
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "precious").touch()
+    root = tmp_path / "root"
+    (root / name / "inner").mkdir(parents=True)
+    (root / name / "link").symlink_to(outside)
+    write_below(root, Path(name), b"ours")
+    assert (root / name).read_bytes() == b"ours"
+    assert (outside / "precious").exists()
+    assert [path.name for path in (root / name).parent.iterdir()] == ["file"]
+
+
+def test_a_file_that_cannot_be_written_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk is full, say."""
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        write_below(tmp_path, Path("file"), b"ours")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_figures_are_kept_per_session(tmp_path: Path) -> None:
     """With their money, exactly; the last of a session counts."""
     usage.store(tmp_path, "a", Usage(1, 2, 0, Decimal("0.000001")))
