@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from uuid import UUID
 
 import msgspec
 
@@ -99,7 +100,8 @@ class CodexDialect(Dialect):
         """See `stream.Dialect.read`."""
         match kind:
             case "thread.started":
-                yield SessionSeen(read_as(_Thread, line).thread_id)
+                # Its next run takes it as an argument: `-x` would be an option there.
+                yield SessionSeen(str(UUID(read_as(_Thread, line).thread_id)))
             case "item.started" | "item.completed":
                 yield from self._item(kind, read_as(_ItemEvent, line).item)
             case "turn.completed":

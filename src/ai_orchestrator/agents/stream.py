@@ -81,6 +81,7 @@ class JsonStream:
     ) -> list[AgentEvent]:
         """See `StreamParser.finish`."""
         events = [event for line in self._out.finish() for event in self._read(line)]
+        events += [event for line in self._err.finish() for event in self._read_stderr(line)]
         return [*events, *self._drops(), *self._taken(self._dialect.at_end(files))]
 
     @property

@@ -17,7 +17,14 @@ from typing import TypeVar
 import msgspec
 
 from ai_orchestrator.agents.files import read_bounded, write_below
-from ai_orchestrator.model.agent import AgentEvent, EndSeen, RetrySeen, Usage, UsageSeen
+from ai_orchestrator.model.agent import (
+    AgentEvent,
+    EndSeen,
+    RetrySeen,
+    SessionSeen,
+    Usage,
+    UsageSeen,
+)
 
 FILE_NAME = "usage.json"
 LIMIT_FILE_BYTES = 64 * 1024
@@ -29,6 +36,7 @@ LIMIT_COST_USD = 10**9
 DECIMALS_KEPT = 12
 """A token costs some millionths of a dollar."""
 LIMIT_WAIT_S = 366 * 86_400.0
+LIMIT_SESSION_CHARS = 200
 _STATUS = range(100, 1000)
 
 N = TypeVar("N", int, Decimal)
@@ -64,8 +72,14 @@ def money(told: Decimal | None) -> Decimal | None:
 
 
 def credible(event: AgentEvent) -> AgentEvent:
-    """The event with numbers that can be added, stored and waited for."""
+    """The event with numbers that can be added, stored and waited for.
+
+    Raises `ValueError` for the name of a session that nobody would give one: cut it would be
+    another's.
+    """
     match event:
+        case SessionSeen(session_id) if not 0 < len(session_id) <= LIMIT_SESSION_CHARS:
+            raise ValueError("no name of a session")
         case UsageSeen(usage, turns):
             told = (usage.input_tokens, usage.output_tokens, usage.cached_tokens, usage.cost_usd)
             return UsageSeen(measured(*told), count(turns))

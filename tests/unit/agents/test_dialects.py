@@ -301,3 +301,22 @@ def test_claude_s_calls_are_added_up_in_steps() -> None:
         )
     )
     assert events_of("claude", lines)[-1] == UsageSeen(Usage(3 * calls, calls, 0), calls)
+
+
+@pytest.mark.parametrize("name", ["--dangerously-x", "", "x" * 300, "../../etc"])
+def test_codex_s_thread_is_named_by_a_uuid_or_not_at_all(name: str) -> None:
+    """It is an argument of the next run."""
+    assert events_of("codex", stream({"type": "thread.started", "thread_id": name})) == []
+
+
+@pytest.mark.parametrize("name", ["", "x" * 201])
+def test_a_session_s_name_is_bounded(name: str) -> None:
+    """Cut it would be another's: there is none then."""
+    assert events_of("gemini", stream({"type": "init", "session_id": name})) == []
+
+
+def test_what_copilot_says_last_without_a_line_feed_is_heard() -> None:
+    """That nobody is logged in, on standard error."""
+    made = parser("copilot")
+    assert made.feed_stderr(b"Error: No authentication information found.") == []
+    assert end_of(made.finish({}, Exit(1, None))).error_kind == "auth"
