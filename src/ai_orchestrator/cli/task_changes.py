@@ -59,11 +59,13 @@ def cancel(ctx: click.Context, task_id: str, is_json: bool) -> int:  # noqa: FBT
     from ai_orchestrator.model.ids import short_id
 
     with opened_backend(ctx) as backend:
+        had_ended = backend.task(task_id).summary.state.is_final
         view = backend.cancel(task_id)
     if is_json:
         show_json(view)
         return 0
-    show(ctx, line(f"task {short_id(view.summary.id)} ", *state_line(view.summary)))
+    already = "had ended already: " if had_ended else ""
+    show(ctx, line(f"task {short_id(view.summary.id)} {already}", *state_line(view.summary)))
     show_next(ctx, *next_words(view))
     return 0
 

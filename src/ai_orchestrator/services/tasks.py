@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 import msgspec
@@ -183,6 +184,7 @@ class TaskService:
         view = await self.view(text)
         task_id = view.summary.id
         if view.summary.state.is_final:
+            await self._require_start(view)
             await self.changes.note_end(view)
         release = self.acceptance.release
 
@@ -197,6 +199,20 @@ class TaskService:
         await self.database.write_async(write)
         self.engine.wake()
         return await self._view(task_id)
+
+    async def _require_start(self, view: TaskView) -> None:
+        """The task can begin anew. Raises `ConflictError` where what it starts from is gone."""
+        task_id = view.summary.id
+        source = await self.changes.source_of(task_id)
+        mirror = self.changes.trees.layout.mirror(source)
+        gone = [Path(source.path)] if source.path is not None else []
+        for place in (*gone, mirror):
+            if not await asyncio.to_thread(place.is_dir):
+                what = "its repository" if place != mirror else "our copy of its repository"
+                raise ConflictError(
+                    f"task {task_id}: cannot start again, since {what} {place} is gone.",
+                    hint="Put it back, or give the task anew: ai-orchestrator run --repo PATH.",
+                )
 
     async def delete(self, text: str, *, force: bool) -> None:
         """Deletes a final task. Raises `ConflictError` while it runs or holds unapplied work."""

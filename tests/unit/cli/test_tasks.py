@@ -295,6 +295,15 @@ def test_cancel_says_that_it_takes_a_moment(world: World) -> None:
     assert "tasks cancel" not in out
 
 
+def test_cancelling_what_has_ended_says_that_it_had(world: World) -> None:
+    """No error: whoever cancels wants it ended. But nothing was cancelled."""
+    world.backend.view = task_view()
+    done = world.type("tasks", "cancel", SHORT)
+
+    assert done.code == 0
+    assert f"task {SHORT} had ended already: " in done.out
+
+
 def test_retry_queues_and_tells_how_to_watch(world: World) -> None:
     """It does not watch unless asked."""
     done = world.type("tasks", "retry", SHORT)
