@@ -5,7 +5,6 @@ Only this package imports `dbos`. One engine per process (the library's registry
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
@@ -16,6 +15,7 @@ from ai_orchestrator.engine.adoption import Adoption, Unfinished, living, plan_a
 from ai_orchestrator.engine.context import Clean, DrainGate, EngineContext, keep_as_is
 from ai_orchestrator.engine.dispatch import Dispatcher
 from ai_orchestrator.engine.journal import JournalObserver
+from ai_orchestrator.engine.library_log import quieten
 from ai_orchestrator.engine.serializer import JsonSerializer
 
 APP_NAME = "ai-orchestrator"
@@ -64,7 +64,7 @@ class Engine:
 
         Blocks for the library's start (migrations on a new database); not for an event loop.
         """
-        logging.getLogger("dbos").setLevel(logging.ERROR)
+        quieten()
         dbos = self._configure()
         DBOS.listen_queues([])  # our dispatcher claims, see dispatch.py
         adoptions = plan_adoption(

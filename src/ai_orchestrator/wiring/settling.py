@@ -75,6 +75,7 @@ class Settling:
                 task_id, TaskState.CANCELLED, reason="Cancelled by its user."
             )
             self.world.archive.forget(task_id, task_attempt)
+            log.info("task %s: cancelled by its user", task_id)
 
     async def _failed(self, task_id: str, task_attempt: int, error: Exception) -> None:
         await self._give_back(task_id, task_attempt)
