@@ -6,6 +6,7 @@ The part that `run`, `demo`, `tasks watch` and `tasks retry --watch` have in com
 from __future__ import annotations
 
 import sys
+import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -54,6 +55,10 @@ if TYPE_CHECKING:
 _QUESTION = "\nDetach or cancel? [d/c] "
 
 
+TOLD_AFTER_S = 2.0
+"""Most hand-overs take less than a tenth of it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Watch:
     """How a command was asked to show a task."""
@@ -74,7 +79,13 @@ class Watch:
 
 
 def accept(backend: Backend, request: TaskRequest, interrupts: Interrupts) -> TaskView:
-    """The accepted task. Ctrl-C during the hand-over counts as one right after it."""
+    """The accepted task. Ctrl-C during the hand-over counts as one right after it.
+
+    A repository may have to be fetched before it is accepted: who waits for that is told.
+    """
+    telling = threading.Timer(TOLD_AFTER_S, tell, ("the repository is looked at and fetched ...",))
+    telling.daemon = True
+    telling.start()
     try:
         with interrupts.held():
             return backend.submit(request)
@@ -83,6 +94,8 @@ def accept(backend: Backend, request: TaskRequest, interrupts: Interrupts) -> Ta
             "interrupted while the task was handed over.",
             hint="See whether it was accepted: ai-orchestrator tasks",
         ) from error
+    finally:
+        telling.cancel()
 
 
 @contextmanager

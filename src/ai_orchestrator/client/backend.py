@@ -27,6 +27,8 @@ T = TypeVar("T")
 API = "/api/v1"
 CHUNK_BYTES = 65_536
 MAX_REVIVALS = 3
+WORK_TIMEOUT_S = 2_000.0
+"""For what a server works on before it answers: it fetches for up to 1,800 s, and makes bundles."""
 INFO_TIMEOUT_S = 5.0
 """A hundred times what a server with a hundred running agents takes to say who it is."""
 
@@ -52,7 +54,8 @@ class HttpBackend:
 
     def submit(self, request: TaskRequest) -> TaskView:
         """The accepted task."""
-        return self._call("POST", "/tasks", TaskView, msgspec.json.encode(request))
+        body = msgspec.json.encode(request)
+        return self._call("POST", "/tasks", TaskView, body, WORK_TIMEOUT_S)
 
     def tasks(self, *, limit: int = 50) -> list[TaskSummary]:
         """Tasks, newest first."""
@@ -83,20 +86,22 @@ class HttpBackend:
 
     def diff(self, task_id: str, *, step: str | None = None, attempt: int | None = None) -> Diff:
         """What the task, or one step of it, changed."""
-        return self._get(f"{_path(task_id)}/diff{_query(step=step, attempt=attempt)}", Diff)
+        query = _query(step=step, attempt=attempt)
+        return self._call("GET", f"{_path(task_id)}/diff{query}", Diff, None, WORK_TIMEOUT_S)
 
     def patch(
         self, task_id: str, *, step: str | None = None, attempt: int | None = None
     ) -> Iterator[bytes]:
         """The change as a patch, in chunks."""
-        return self._chunks(f"{_path(task_id)}/patch{_query(step=step, attempt=attempt)}")
+        query = _query(step=step, attempt=attempt)
+        return self._chunks(f"{_path(task_id)}/patch{query}", WORK_TIMEOUT_S)
 
     def bundle(
         self, task_id: str, *, attempt: int | None = None, is_whole: bool = False
     ) -> Iterator[bytes]:
         """A git bundle with the final commit, in chunks."""
         query = _query(attempt=attempt, whole="true" if is_whole else None)
-        return self._chunks(f"{_path(task_id)}/bundle{query}")
+        return self._chunks(f"{_path(task_id)}/bundle{query}", WORK_TIMEOUT_S)
 
     def mark_applied(self, task_id: str, how: str, *, attempt: int | None = None) -> None:
         """Records that the work reached its repository."""
@@ -123,7 +128,7 @@ class HttpBackend:
     def gc(self, *, dry_run: bool, force: bool) -> GarbageReport:
         """Removes what is no longer needed."""
         query = urlencode({"dry_run": str(dry_run).lower(), "force": str(force).lower()})
-        return self._call("POST", f"/gc?{query}", GarbageReport)
+        return self._call("POST", f"/gc?{query}", GarbageReport, None, WORK_TIMEOUT_S)
 
     def drain(self) -> ServerInfo:
         """Has the server stop at the next step boundary and end; a newer one takes over."""
@@ -137,8 +142,15 @@ class HttpBackend:
     def _get(self, path: str, kind: type[T]) -> T:
         return self._call("GET", path, kind)
 
-    def _call(self, method: str, path: str, kind: type[T] | None, body: bytes | None = None) -> T:
-        with self._exchange(method, path, body) as response:
+    def _call(
+        self,
+        method: str,
+        path: str,
+        kind: type[T] | None,
+        body: bytes | None = None,
+        read_timeout_s: float = READ_TIMEOUT_S,
+    ) -> T:
+        with self._exchange(method, path, body, read_timeout_s) as response:
             data = response.read()
         if kind is None:
             return None  # type: ignore[return-value]  # the callers without a kind return nothing
@@ -153,8 +165,8 @@ class HttpBackend:
         if rest:
             yield rest
 
-    def _chunks(self, path: str) -> Iterator[bytes]:
-        with self._exchange("GET", path, None) as response:
+    def _chunks(self, path: str, read_timeout_s: float = READ_TIMEOUT_S) -> Iterator[bytes]:
+        with self._exchange("GET", path, None, read_timeout_s) as response:
             while chunk := response.read1(CHUNK_BYTES):
                 yield chunk
 

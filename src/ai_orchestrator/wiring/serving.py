@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 import socket
+import stat
 import threading
 import time
 from collections.abc import Callable, Coroutine
@@ -58,6 +59,7 @@ def own(data_dir: Path) -> Held:
         data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         held = _acquired(data_dir)
         try:
+            _keep_private(data_dir)
             held.describe({"pid": os.getpid()})  # no release: nobody answers yet
             claim_layout(data_dir)
         except BaseException:
@@ -69,6 +71,13 @@ def own(data_dir: Path) -> Held:
             hint="Check its mode and the free space, or name another by AI_ORCHESTRATOR_HOME.",
         ) from error
     return held
+
+
+def _keep_private(data_dir: Path) -> None:
+    """Conversations and checkouts lie below: nobody else looks in, whoever made the directory."""
+    status = data_dir.stat()
+    if status.st_uid == os.geteuid() and stat.S_IMODE(status.st_mode) & 0o077:
+        data_dir.chmod(0o700)
 
 
 def _acquired(data_dir: Path) -> Held:
@@ -204,6 +213,7 @@ class ServedInThread:
         """Returns once the socket answers. Raises what building the server raises."""
         self._held = own(self.serving.data_dir)
         try:
+            self.serving.socket.unlink(missing_ok=True)  # of one that was killed: nobody is up yet
             self._server = build_server(ServerSettings(data_dir=self.serving.data_dir))
             self._thread = threading.Thread(
                 target=self._run, args=(self._server, self._held), name="server", daemon=True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -104,6 +105,28 @@ def test_one_server_owns_a_directory_wherever_it_lives(tmp_path: Path) -> None:
     with running(data) as runner, command(data, data / "other.sock") as process:
         assert f"pid {runner.process.pid}" in said(process)
         assert process.wait(DEADLINE_S) == 2
+
+
+def test_a_command_is_up_when_it_answers_beside_the_socket_of_a_killed_runner(
+    tmp_path: Path,
+) -> None:
+    """After a machine or a container went down it is still there."""
+    data = tmp_path / "data"
+    runner = RunnerProcess(data)
+    runner.until_ready()
+    runner.kill()
+    assert (data / "runner.sock").exists()
+    with command(data, data / "runner.sock") as process:
+        assert said(process) == "up"
+        assert HttpBackend(UnixTransport(data / "runner.sock")).info().pid == process.pid
+
+
+def test_a_data_directory_is_its_owners_alone(tmp_path: Path) -> None:
+    """Whoever made it, and with whatever mode."""
+    data = tmp_path / "data"
+    data.mkdir(mode=0o755)
+    with running(data):
+        assert stat.S_IMODE(data.stat().st_mode) == 0o700
 
 
 def test_a_socket_that_cannot_be_made_is_told_at_once(tmp_path: Path) -> None:
