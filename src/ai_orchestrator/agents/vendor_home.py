@@ -34,7 +34,8 @@ LIMIT_LOGIN_BYTES = 2**20
 _LOCK_PAUSE_S = 0.25
 """A person who logs in takes a minute or more."""
 SECRETS_KEPT = 64
-"""Per account: what was renewed is still looked for, since late events may hold it."""
+"""Per account, beside as many that its run found: what was renewed is still looked for, since late
+events may hold it."""
 _SECRET = re.compile(r"[!-~]{16,}")
 """What a token may consist of. Shorter values are names of plans and the like, or numbers."""
 _WORD = re.compile(r"[^\s\"',;:{}\[\]]{16,}")
@@ -170,7 +171,7 @@ class VendorHome:
             self._tidy()
         if not any(is_login(path) for path in self._login_files()):
             raise self._no_login()
-        self.look()
+        self._known.begin(self._login_files())
 
     def _no_login(self) -> EnvironmentProblemError:
         return EnvironmentProblemError(
@@ -216,17 +217,26 @@ class _Known:
         self._seen: dict[Path, tuple[int, int, int]] = {}
         self._secrets: dict[str, str] = {}
         """Value to name, oldest first."""
+        self._began_with: dict[str, str] = {}
+        """Those of the login as a run found it: no number of others, however made up, drives them
+        out."""
+
+    def begin(self, files: list[Path]) -> None:
+        """A run begins: what the files hold now was written by the login or the run before."""
+        with self._lock:
+            self._began_with = _secrets_in(files)
+        self.look(files)
 
     def look(self, files: list[Path]) -> None:
         """Reads the files that changed since the last look."""
         with self._lock:
             changed = [path for path in files if self._has_changed(path)]
-            found: dict[str, str] = {}
-            for path in changed:
-                found |= _secrets_of(read_bounded(path, LIMIT_LOGIN_BYTES) or b"")
+            found = _secrets_in(changed)
             if found.keys() <= self._secrets.keys():
                 return
-            self._secrets = dict([*(self._secrets | found).items()][-SECRETS_KEPT:])
+            latest = [*(self._secrets | found).items()][-SECRETS_KEPT:]
+            first = [*self._began_with.items()][:SECRETS_KEPT]
+            self._secrets = dict(first) | dict(latest)
             self._learn(self._owner, _by_name(self._secrets))
 
     def _has_changed(self, path: Path) -> bool:
@@ -237,6 +247,14 @@ class _Known:
         now = (status.st_ino, status.st_mtime_ns, status.st_size)
         before, self._seen[path] = self._seen.get(path), now
         return now != before
+
+
+def _secrets_in(files: list[Path]) -> dict[str, str]:
+    """Of all the files, value to name."""
+    found: dict[str, str] = {}
+    for path in files:
+        found |= _secrets_of(read_bounded(path, LIMIT_LOGIN_BYTES) or b"")
+    return found
 
 
 def _secrets_of(content: bytes) -> dict[str, str]:

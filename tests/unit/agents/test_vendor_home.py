@@ -12,7 +12,7 @@ from tests.agents.bench import until
 
 from ai_orchestrator.agents.registry import driver
 from ai_orchestrator.agents.turns import TurnLimitError
-from ai_orchestrator.agents.vendor_home import VendorHome, VendorHomes, lock_of
+from ai_orchestrator.agents.vendor_home import SECRETS_KEPT, VendorHome, VendorHomes, lock_of
 from ai_orchestrator.base.errors import EnvironmentProblemError
 from ai_orchestrator.base.lockfile import acquire, is_held
 from ai_orchestrator.model.agent import AgentEvent, TextSeen, WaitSeen
@@ -170,7 +170,21 @@ async def test_secrets_are_bounded(accounts: Accounts) -> None:
     many = {str(number): f"sk-{number:0>20}" for number in range(500)}
     (accounts.log_in(OLD) / FILE).write_text(json.dumps(many))
     await accounts.lend()
-    assert len(accounts.secrets) == 64
+    assert len(accounts.secrets) <= 2 * SECRETS_KEPT
+
+
+async def test_no_number_of_made_up_secrets_drives_out_the_login(accounts: Accounts) -> None:
+    """An agent writes them into the file, so that the true one is no longer looked for."""
+    state = accounts.log_in(OLD)
+    home = accounts.home()
+    async with home.lent(limit_s=30.0, on_event=accounts.events.append):
+        for start in range(0, 500, 50):
+            many = {str(number): f"sk-{number:0>20}" for number in range(start, start + 50)}
+            (state / "new").write_text(json.dumps(many))
+            (state / "new").replace(state / FILE)
+            home.look()
+        assert OLD in accounts.secrets
+        assert len(accounts.secrets) <= 2 * SECRETS_KEPT
 
 
 async def test_a_run_that_has_to_wait_says_so_once(accounts: Accounts) -> None:
