@@ -51,9 +51,16 @@ class Ahead(Generic[T]):
         trace: TracebackType | None,
     ) -> None:
         self._task.cancel()
-        await asyncio.wait((self._task,))
+        is_cancelled = False
+        while not self._task.done():
+            try:
+                await asyncio.wait((self._task,))
+            except asyncio.CancelledError:  # again: the work is to end first all the same
+                is_cancelled = True
         if not self._task.cancelled():
             self._task.exception()  # whoever did not ask for the result has an error of their own
+        if is_cancelled:
+            raise asyncio.CancelledError
 
     async def result(self) -> T:
         """What the work came to. Raises what it raised."""
