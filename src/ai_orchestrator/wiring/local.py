@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
@@ -384,15 +384,13 @@ class LocalServices:
 
         return examine(self._data_dir(settings), self.environment, look)
 
-    @contextmanager
     def run_demo(
         self, settings: Settings, *, directory: Path | None, agents: Sequence[str]
-    ) -> Iterator[DemoRun]:
+    ) -> AbstractContextManager[DemoRun]:
         """A small repository with a task, and a scripted model to do it: no key, no network."""
         from ai_orchestrator.wiring.demo import demo
 
-        with demo(self.environment, settings.cwd, directory, tuple(agents)) as run:
-            yield run
+        return demo(self.environment, settings.cwd, directory, tuple(agents))
 
 
 def _tell(text: str) -> None:
