@@ -139,8 +139,9 @@ class Guardian:
             self._signals.close()
             os.close(self._life_write)
             path = cgroup.tree_directory(self._home, name) if self._home else None
-            Keeper(request, socket.socket(fileno=control), child_fds, self._life_read, path).run()
-            status = 0
+            tree = socket.socket(fileno=control)
+            is_ended = Keeper(request, tree, child_fds, self._life_read, path).run()
+            status = 0 if is_ended else 71
         except BaseException:  # noqa: BLE001  the owner reads it when the tree is reported lost
             sys.excepthook(*sys.exc_info())  # built in, where `traceback` costs 5 ms
         finally:

@@ -64,15 +64,18 @@ class Keeper:
         self._has_children = False
         self._is_stopping = False
 
-    def run(self) -> None:
-        """Start the tree, wait for its end, end what is left of it, report. Never raises late."""
+    def run(self) -> bool:
+        """Start the tree, wait for its end, end what is left of it, report. Never raises late.
+
+        False: some of it outlived even that, and falls to the guardian.
+        """
         self._report(wire.pack_report(wire.ADOPTED))
         become_subreaper(b"aio-keeper")
         failure = self._launch()
         if failure is not None:
             self._remove_cgroup()
             self._report(wire.pack_report(wire.FAILED, *failure))
-            return
+            return True
         self._report(wire.pack_report(wire.STARTED, self._root))
         why = self._watch()
         leftovers = self._count_leftovers()
@@ -80,6 +83,7 @@ class Keeper:
         self._remove_cgroup()
         status = signal.SIGKILL if self._status is None else self._status
         self._report(wire.pack_report(wire.ENDED, status, leftovers, why, survivors))
+        return survivors == 0
 
     # Starting
 
