@@ -178,6 +178,7 @@ class ProcessAgentHost:
             },
             tree=order.key.tree,
             stdin=launch.stdin,
+            is_output_private=chosen.name != "command",
         )
         earlier = await asyncio.to_thread(_earlier, order)
         return _Ready(chosen, placement, launch, command, earlier)

@@ -34,6 +34,10 @@ class Command:
     """Name of the process tree, `[A-Za-z0-9._-]{1,100}`, unique among those alive."""
     stdin: bytes = b""
     """What the program reads from standard input, then end of file."""
+    is_output_private: bool = False
+    """Standard output is a socket: unlike a pipe it cannot be opened anew by way of /proc, so that
+    other processes of the tree do not write to it. A program that opens /dev/stdout cannot either.
+    """
     pass_fds: Mapping[int, int] = field(default_factory=dict)
     """Descriptors for the child: its number -> ours. Ours stays open and ours to close."""
 

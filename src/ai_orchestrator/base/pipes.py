@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import fcntl
 import os
+import socket
 from collections.abc import AsyncIterator
 
 from ai_orchestrator.base.errors import InternalError
@@ -19,6 +20,8 @@ CHUNK_BYTES = 64 * 1024
 
 _READS_WITHOUT_A_BREAK = 16
 """About 1 MB; then other tasks of the loop get their turn, however fast the program writes."""
+
+_SOCKET_BYTES = 1024 * 1024
 
 _SEALS = fcntl.F_SEAL_WRITE | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_SEAL
 
@@ -71,11 +74,11 @@ class OutputPipe:
 class Streams:
     """Standard input, output and error of one command: ends for it, and what stays with us."""
 
-    def __init__(self, stdin: bytes) -> None:
+    def __init__(self, stdin: bytes, *, is_output_private: bool = False) -> None:
         with contextlib.ExitStack() as undo:
             self._child_fds = [input_descriptor(stdin)]
             undo.callback(self.close_child_ends)
-            self.stdout = self._pipe()
+            self.stdout = self._socket() if is_output_private else self._pipe()
             self.stderr = self._pipe()
             undo.pop_all()
 
@@ -83,6 +86,16 @@ class Streams:
         ours, theirs = os.pipe2(os.O_CLOEXEC)
         self._child_fds.append(theirs)
         return OutputPipe(ours)
+
+    def _socket(self) -> OutputPipe:
+        ours, theirs = socket.socketpair()  # both are closed on exec
+        with contextlib.suppress(
+            OSError
+        ):  # more room than the default of 208 KB is a help, no need
+            theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SOCKET_BYTES)
+        ours.shutdown(socket.SHUT_WR)
+        self._child_fds.append(theirs.detach())
+        return OutputPipe(ours.detach())
 
     @property
     def child_fds(self) -> tuple[int, int, int]:

@@ -185,7 +185,7 @@ class GuardedSpawner:
 
     def _try_request(self, command: Command) -> tuple[GuardianLink, TreeLink, Streams]:
         link = self._usable_link()
-        streams = Streams(command.stdin)
+        streams = Streams(command.stdin, is_output_private=command.is_output_private)
         try:
             fds = [*streams.child_fds, *command.pass_fds.values()]
             tree = link.request(encoded(command, self._token), fds, command.tree)
@@ -271,7 +271,7 @@ class DirectSpawner:
         if any(theirs != ours for theirs, ours in command.pass_fds.items()):
             raise InternalError(f"tree {command.tree!r}: DirectSpawner cannot renumber descriptors")
         try:
-            streams = Streams(command.stdin)
+            streams = Streams(command.stdin, is_output_private=command.is_output_private)
             try:
                 return _DirectProcess(_popen(command, streams), streams)
             finally:
@@ -302,7 +302,12 @@ class _DirectProcess:
     def __init__(self, popen: subprocess.Popen[bytes], streams: Streams) -> None:
         self._popen = popen
         self._streams = streams
-        self._handle = os.pidfd_open(popen.pid)
+        try:
+            self._handle = os.pidfd_open(popen.pid)
+        except OSError:  # no descriptor is left: nobody could wait for it
+            os.killpg(popen.pid, signal.SIGKILL)
+            popen.wait()
+            raise
         self._lock = threading.Lock()
         self._killed: set[int] = set()
         self._exit: Exit | None = None

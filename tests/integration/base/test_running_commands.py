@@ -73,6 +73,17 @@ async def test_5_mb_of_output_arrive(spawner: Spawner, shell: Shell) -> None:
     assert len(output) == 5 * MB
 
 
+async def test_private_output_arrives_whole_and_is_not_opened_by_others(
+    spawner: Spawner, shell: Shell
+) -> None:
+    """All of it up to the end, though the program ends at once; a child finds it by its pid."""
+    child = 'sh -c "echo forged > /proc/$$/fd/1" 2>/dev/null || echo refused'
+    command = replace(shell(f"head -c {5 * MB} /dev/zero; {child}"), is_output_private=True)
+    how, out = await result(spawner, command, limit_bytes=6 * MB)
+    assert how == Exit(code=0, signal=None)
+    assert out == bytes(5 * MB) + b"refused\n"
+
+
 async def test_output_is_cut_at_the_limit_and_drained(spawner: Spawner, shell: Shell) -> None:
     """The program ends by itself with all written, though most of it was dropped."""
     text = "head -c 1000000 /dev/zero; echo done >&2"
@@ -267,3 +278,20 @@ async def test_direct_spawner_refuses_to_renumber(shell: Shell) -> None:
     """It would have to fork in a process with threads."""
     with pytest.raises(Exception, match="renumber"):
         await DirectSpawner().start(replace(shell("exit 0"), pass_fds={7: 0}))
+
+
+async def test_a_child_that_cannot_be_watched_is_ended(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No descriptor is left, say; nobody would wait for it."""
+
+    def full(pid: int, _: int = 0) -> int:
+        pids.append(pid)
+        raise OSError(24, "Too many open files")
+
+    pids: list[int] = []
+    monkeypatch.setattr(os, "pidfd_open", full)
+    with pytest.raises(SpawnError):
+        await DirectSpawner().start(shell(f"sleep {SLEEP}"))
+    with pytest.raises(ProcessLookupError):
+        os.kill(pids[0], 0)
