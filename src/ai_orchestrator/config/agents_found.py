@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
 
 from ai_orchestrator.config.environment import Environment
@@ -71,16 +72,36 @@ def _enabled(agent: Node, enabled: Node) -> Node:
 def _program(command: Node | None) -> str | None:
     """The program of a command, a list or a line of words; None for what is no command."""
     value = None if command is None else command.value
-    if isinstance(value, tuple):
-        first = value[0].value if value else None
-        return first if isinstance(first, str) else None
-    if not isinstance(value, str):
-        return None
+    return _first_word([one.value for one in value] if isinstance(value, tuple) else value)
+
+
+def _first_word(command: object) -> str | None:
     try:
-        words = shlex.split(value)
+        words = shlex.split(command) if isinstance(command, str) else command
     except ValueError:
         return None
-    return words[0] if words else None
+    first = words[0] if isinstance(words, list | tuple) and words else None
+    return first if isinstance(first, str) else None
+
+
+def may_lack_programs(document: Mapping[str, object], environment: Environment) -> bool:
+    """Whether an enabled agent's program is perhaps not there. Cheap: no workflow is compiled.
+
+    `document`: what `with_agents_found` gave, as plain values. What is not understood is perhaps.
+    """
+    agents = document.get("agents")
+    if not isinstance(agents, Mapping):
+        return True
+    return any(_may_lack_program(agent, environment) for agent in agents.values())
+
+
+def _may_lack_program(agent: object, environment: Environment) -> bool:
+    if not isinstance(agent, Mapping):
+        return True
+    if agent.get("enabled") in (False, MISSING) or agent.get("driver") == BUILT_IN_DRIVER:
+        return False
+    program = _first_word(agent.get("command"))
+    return program is None or find_program(program, environment) is None
 
 
 def find_program(program: str, environment: Environment) -> Path | None:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from ai_orchestrator import __version__
+from ai_orchestrator.config.agents_found import may_lack_programs
 from ai_orchestrator.config.environment import Environment
 from ai_orchestrator.config.paths import data_directory, socket_path
 
@@ -28,12 +29,7 @@ if TYPE_CHECKING:
     from ai_orchestrator.config.resolve import Resolution
     from ai_orchestrator.config.trust import TrustRecord
     from ai_orchestrator.model.backend import Backend
-    from ai_orchestrator.model.task import (
-        ResolvedConfig,
-        RunOptions,
-        ServerInfo,
-        TaskRequest,
-    )
+    from ai_orchestrator.model.task import ResolvedConfig, RunOptions, ServerInfo, TaskRequest
     from ai_orchestrator.services.application import Applied
     from ai_orchestrator.services.catalogue import WorkflowListing
     from ai_orchestrator.services.doctor import Check
@@ -230,9 +226,10 @@ class LocalServices:
 
     def require_agents(self, request: TaskRequest) -> None:
         """Nothing, where the programs of the agents that would work are on this machine."""
-        from ai_orchestrator.services.required_agents import require_agents
+        if may_lack_programs(request.config.document, self.environment):
+            from ai_orchestrator.services.required_agents import require_agents
 
-        require_agents(request)
+            require_agents(request)
 
     def apply_task(
         self,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ai_orchestrator.config.agents_found import find_program, with_agents_found
+from ai_orchestrator.config.agents_found import find_program, may_lack_programs, with_agents_found
 from ai_orchestrator.config.environment import Environment
 from ai_orchestrator.config.yaml_source import origins, parse_yaml, plain
 
@@ -34,6 +34,31 @@ def enabled(agent: str, environment: Environment) -> tuple[object, str]:
     one = agents["x"]
     assert isinstance(one, dict)
     return one.get("enabled"), dict(origins(found))["agents.x.enabled"].source
+
+
+@pytest.mark.parametrize(
+    ("agent", "may_lack"),
+    [
+        pytest.param("{enabled: true, command: [tool, --x]}", False, id="installed"),
+        pytest.param("{command: tool --x}", False, id="installed-as-a-line"),
+        pytest.param("{enabled: true, command: nope}", True, id="not-installed"),
+        pytest.param("{enabled: missing, command: nope}", False, id="known-to-be-missing"),
+        pytest.param("{enabled: false, command: nope}", False, id="off"),
+        pytest.param("{enabled: true, driver: builtin}", False, id="comes-with-the-program"),
+        pytest.param("{enabled: true, command: 'a \"'}", True, id="no-command"),
+        pytest.param("{enabled: true}", True, id="without-a-command"),
+        pytest.param("3", True, id="nonsense"),
+    ],
+)
+def test_a_program_that_may_be_missing_is_told_without_a_workflow(
+    make_environment: MakeEnvironment, tmp_path: Path, agent: str, *, may_lack: bool
+) -> None:
+    """Only then has anybody to look who needs it."""
+    install(tmp_path / "bin", "tool")
+    environment = make_environment(PATH=str(tmp_path / "bin"))
+    document = plain(parse_yaml(f"agents: {{x: {agent}}}".encode(), "f"))
+    assert isinstance(document, dict)
+    assert may_lack_programs(document, environment) is may_lack
 
 
 def test_installed_agent_is_enabled_and_says_where(make_environment: MakeEnvironment) -> None:
