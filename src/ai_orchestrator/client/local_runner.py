@@ -46,6 +46,12 @@ _KEPT_VARIABLES = ("HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "XDG_RUNTIME_DIR", 
 _SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
+def tell_on_stderr(text: str) -> None:
+    """A remark for people who wait."""
+    sys.stderr.write(f"ai-orchestrator: {text}\n")
+    sys.stderr.flush()
+
+
 @dataclass(frozen=True, slots=True)
 class LocalRunner:
     """The runner of one data directory, running or not."""

@@ -8,7 +8,6 @@ none of them.
 from __future__ import annotations
 
 import shlex
-import sys
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -154,7 +153,7 @@ class LocalServices:
         return settings.data_dir or data_directory(self.environment)
 
     def _runner(self, settings: Settings) -> LocalRunner:
-        from ai_orchestrator.client.local_runner import LocalRunner
+        from ai_orchestrator.client.local_runner import LocalRunner, tell_on_stderr
 
         data_dir = self._data_dir(settings)
         return LocalRunner(
@@ -162,7 +161,7 @@ class LocalServices:
             socket=socket_path(data_dir, self.environment),
             release=__version__,
             variables=self.environment.variables,
-            tell=_tell,
+            tell=tell_on_stderr,
         )
 
     def _in_process(self, settings: Settings) -> HttpBackend:
@@ -388,9 +387,3 @@ class LocalServices:
         from ai_orchestrator.wiring.demo import demo
 
         return demo(self.environment, settings.cwd, directory, tuple(agents))
-
-
-def _tell(text: str) -> None:
-    """A remark for people who wait, on stderr."""
-    sys.stderr.write(f"ai-orchestrator: {text}\n")
-    sys.stderr.flush()
