@@ -100,7 +100,7 @@ async def test_a_branch_with_other_content_is_never_overwritten(
     """Another name is the way out."""
     user = finished.repository
     user.git("branch", BRANCH)
-    with pytest.raises(ConflictError, match="git branch -m ai/.* NEW.*--merge"):
+    with pytest.raises(ConflictError, match=r"git branch -m ai/.* NEW.*--merge"):
         await apply.to_branch(user_git, user.path, finished.result)
     assert user.git("rev-parse", BRANCH) == user.head
     done = await apply.to_branch(user_git, user.path, finished.result, branch="mine")
