@@ -19,7 +19,7 @@ from pathlib import Path
 
 from ai_orchestrator.base.background import start_in_background
 from ai_orchestrator.base.clock import SystemClock
-from ai_orchestrator.base.errors import EnvironmentProblemError, UnreachableError
+from ai_orchestrator.base.errors import ConflictError, EnvironmentProblemError, UnreachableError
 from ai_orchestrator.base.lockfile import holder, is_held
 from ai_orchestrator.base.own_directory import make_usable
 from ai_orchestrator.client.backend import HttpBackend
@@ -28,6 +28,8 @@ from ai_orchestrator.model.task import ServerInfo
 
 START_LIMIT_S = 30.0
 """Ten times the goal for the first start ever."""
+START_TRIES = 5
+"""Several clients at once may each find the lock held by one that fails to start."""
 DRAIN_LIMIT_S = 15.0
 """So long an older runner may take to come to a step boundary before it is told to stop."""
 ANSWER_LIMIT_S = 5.0
@@ -197,6 +199,20 @@ class LocalRunner:
         return True
 
     def _start(self) -> ServerInfo:
+        """The runner, ours or that of a client which was faster.
+
+        Whoever was faster may have failed by now: then it is our turn, to succeed or to hear why.
+        """
+        tries = 0
+        while True:
+            try:
+                return self._start_once()
+            except _BeatenError as beaten:
+                tries += 1
+                if tries == START_TRIES:
+                    raise beaten.failure from None
+
+    def _start_once(self) -> ServerInfo:
         log = self.data_dir / "logs" / "runner.log"
         offset = log.stat().st_size if log.exists() else 0
         argv = (
@@ -209,20 +225,22 @@ class LocalRunner:
         except OSError as error:
             said = f"{error.strerror}: {log}"
             raise self._not_started(_full_disk(self.data_dir) or said) from error
+        code = None
         deadline = _CLOCK.monotonic_s() + START_LIMIT_S
-        while _CLOCK.monotonic_s() < deadline:
+        while code is None and _CLOCK.monotonic_s() < deadline:
             info = self.find()
             if info is not None:
                 return info
-            if not _is_alive(pid):
-                # Another client may have been faster: then its runner holds the lock and answers.
-                info = self._of_another()
-                if info is not None:
-                    return info
-                break
+            code = _exit_code(pid)
             time.sleep(_POLL_S)
+        info = None if code is None else self._of_another()
+        if info is not None:
+            return info
         silence = _full_disk(self.data_dir) or "it wrote nothing"
-        raise self._not_started(_last_words(log, offset) or silence, hint=f"Its log is {log}.")
+        why = _last_words(log, offset) or silence
+        failure = self._not_started(why, hint=f"Its log is {log}.")
+        is_free_again = code == ConflictError.exit_code and not is_held(self.data_dir / "lock")
+        raise _BeatenError(failure) if is_free_again else failure
 
     def _not_started(self, why: str, hint: str = "") -> EnvironmentProblemError:
         sentence = why if why.endswith(".") else f"{why}."
@@ -231,6 +249,7 @@ class LocalRunner:
         )
 
     def _of_another(self) -> ServerInfo | None:
+        """Who holds the lock and answers; None as soon as nobody holds it."""
         deadline = _CLOCK.monotonic_s() + START_LIMIT_S / 3
         while _CLOCK.monotonic_s() < deadline:
             info = self.find()
@@ -244,6 +263,13 @@ class LocalRunner:
     def _environment(self) -> dict[str, str]:
         kept = {name: self.variables[name] for name in _KEPT_VARIABLES if name in self.variables}
         return {"PATH": _SYSTEM_PATH, "PYTHONUNBUFFERED": "1", **kept}
+
+
+class _BeatenError(Exception):
+    """Somebody else had the lock and has not come up either."""
+
+    def __init__(self, failure: EnvironmentProblemError) -> None:
+        self.failure = failure
 
 
 class _Wait:
@@ -276,21 +302,10 @@ def _version(release: str) -> tuple[int, ...]:
     return tuple(int(part) if part.isdigit() else 0 for part in release.split("."))
 
 
-def _is_alive(pid: int) -> bool:
-    """A process of that id runs; our own ended child is reaped on the way."""
-    try:
-        ended, _ = os.waitpid(pid, os.WNOHANG)
-    except ChildProcessError:
-        ended = 0
-    if ended == pid:
-        return False
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+def _exit_code(pid: int) -> int | None:
+    """How our child ended, which is reaped then; None while it runs."""
+    ended, status = os.waitpid(pid, os.WNOHANG)
+    return os.waitstatus_to_exitcode(status) if ended == pid else None
 
 
 def _last_words(log: Path, offset: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -104,7 +105,8 @@ async def test_a_lost_guardian_takes_the_waiting_shell_along(
 ) -> None:
     """Once that is known the next order goes to a new one, under a new guardian."""
     await fill(shell)
-    (guardian,) = psutil.Process().children()
+    (shown,) = shells()
+    guardian = next(one for one in shown.parents() if one.ppid() == os.getpid())
     guardian.kill()
     guardian.wait(30)
     async with asyncio.timeout(30):
