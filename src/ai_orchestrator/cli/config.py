@@ -61,7 +61,8 @@ def show_config(
 ) -> int:
     """Show every setting with the place it comes from, or those at and below KEY.
 
-    KEY is a path such as `agents.claude` or `settings.max_iterations`. Secrets are masked.
+    KEY is a path such as `agents.claude` or `settings.max_iterations`. No secret has a
+    place in it: keys and tokens come from the environment.
     """
     place = place_of(ctx, config_file, repository)
     resolved = services_of(ctx).config_origins(place)

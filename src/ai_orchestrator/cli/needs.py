@@ -311,7 +311,7 @@ class Services(Protocol):
         ...
 
     def config_origins(self, place: ConfigPlace) -> ResolvedConfig:
-        """The merged configuration and where each value came from. Secrets are masked."""
+        """The merged configuration and where each value came from. It holds no secret."""
         ...
 
     def init_config(self, path: Path | None, *, is_forced: bool) -> Path:

@@ -26,6 +26,15 @@ Standing = Literal["ready", "missing", "disabled", "left-out"]
 """missing: not installed on this machine; left-out: not among those that the run may use."""
 
 DRIVERS: tuple[str, ...] = get_args(Driver)
+DRIVER_OPTIONS: Mapping[str, frozenset[str]] = {
+    "claude": frozenset({"effort", "max_retries"}),
+    "codex": frozenset({"effort"}),
+    "copilot": frozenset({"effort"}),
+    "gemini": frozenset(),
+    "builtin": frozenset({"url", "api"}),
+    "command": frozenset({"prefixes"}),
+}
+"""What each driver understands in `options:`; a test holds that the drivers say the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +149,7 @@ def _spec(name: str, doc: AgentDoc, document: Document, faults: Faults) -> Agent
     if driver is None:
         faults.add(keys, f"it needs a `driver`, one of {', '.join(DRIVERS)}.")
     check_account_of((*keys, "account"), doc.account, name, document, faults)
+    _check_options((*keys, "options"), doc, driver, faults)
     if driver == BUILT_IN_DRIVER and "url" in doc.options:
         problem = model_url_problem(_option(doc.options["url"]))
         if problem:
@@ -154,6 +164,15 @@ def _spec(name: str, doc: AgentDoc, document: Document, faults: Faults) -> Agent
         options={key: _option(value) for key, value in doc.options.items()},
         max_retries=doc.max_retries,
     )
+
+
+def _check_options(keys: Keys, doc: AgentDoc, driver: str | None, faults: Faults) -> None:
+    """A misspelt option would be found when the agent is to start, and one may hold a key."""
+    known = DRIVER_OPTIONS.get(driver or "", frozenset())
+    for name in doc.options:
+        if driver is not None and name not in known:
+            told = known_names(known, name) if known else "It has none."
+            faults.add((*keys, name), f"the driver `{driver}` has no option '{name}'. {told}")
 
 
 def _driver(name: str, doc: AgentDoc) -> str | None:

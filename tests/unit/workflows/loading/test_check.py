@@ -376,6 +376,23 @@ def test_long_chain_of_uses_is_refused(make_config: MakeConfig) -> None:
     assert all("deep" in problem.message for problem in found)
 
 
+@pytest.mark.parametrize(
+    ("agent", "told"),
+    [
+        pytest.param("claude: {options: {efort: low}}", "Did you mean 'effort'?", id="misspelt"),
+        pytest.param("gemini: {options: {api_key: x}}", "It has none.", id="without-any"),
+        pytest.param("x: {driver: command, command: y, options: {url: z}}", "Known:", id="others"),
+    ],
+)
+def test_an_option_that_the_driver_does_not_know_is_a_fault(
+    make_config: MakeConfig, agent: str, told: str
+) -> None:
+    """Before the agent is to start, and before a key that stands there is kept with a task."""
+    text = f"agents: {{{agent}}}"
+    problems = check(make_config(text, "workflows: {default: [{run: x}]}"))
+    assert any("has no option" in one.message and told in one.message for one in problems)
+
+
 def test_a_model_without_an_address_is_a_fault(make_config: MakeConfig) -> None:
     """Of the built-in agent only: what others do with a key `url` is theirs."""
     text = "agents: {mine: {driver: builtin, options: {url: foo}}}"

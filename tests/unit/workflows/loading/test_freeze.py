@@ -114,7 +114,7 @@ agents:
   codex: {enabled: true, command: codex, role: implementation, timeout: 300, description: C}
   gemini: {enabled: true, command: gemini, role: review, timeout: 180, max_retries: 2}
   claude: {enabled: true, command: claude, role: refinement, timeout: 300, max_retries: 2}
-  copilot: {enabled: false, command: copilot, role: suggestions, timeout: 120, options: {a: b}}
+  copilot: {enabled: false, command: copilot, role: suggestions, timeout: 120, options: {effort: x}}
 workflows:
   default:
     - {agent: codex, task: implement, description: Initial implementation}
@@ -539,14 +539,14 @@ def test_agents_are_frozen_with_command_and_options(make_config: MakeConfig) -> 
     text = """\
 agents:
   claude: {command: claude --x 'a b', model: opus, account: a, description: C,
-           options: {n: 1, b: true, s: t}}
+           options: {max_retries: 1, effort: t}}
   mine: {driver: command, command: [run me, now]}
   builtin: {}
 """
     config = make_config(text, ACCOUNT, "workflows: {default: [{task: implement}]}")
     agents = freeze(config).agents
     assert agents["claude"].command == ("claude", "--x", "a b")
-    assert agents["claude"].options == {"n": "1", "b": "true", "s": "t"}
+    assert agents["claude"].options == {"max_retries": "1", "effort": "t"}
     assert (agents["claude"].driver, agents["claude"].account) == ("claude", "a")
     assert (agents["mine"].driver, agents["mine"].command) == ("command", ("run me", "now"))
     assert (agents["builtin"].driver, agents["builtin"].command) == ("builtin", ())
