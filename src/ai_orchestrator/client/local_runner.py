@@ -28,8 +28,6 @@ from ai_orchestrator.model.task import ServerInfo
 
 START_LIMIT_S = 30.0
 """Ten times the goal for the first start ever."""
-START_TRIES = 5
-"""Several clients at once may each find the lock held by one that fails to start."""
 DRAIN_LIMIT_S = 15.0
 """So long an older runner may take to come to a step boundary before it is told to stop."""
 ANSWER_LIMIT_S = 5.0
@@ -40,7 +38,7 @@ TOLD_AFTER_S = 1.0
 """A wait that is longer is told of; before, nobody wonders."""
 _FULL_BYTES = 1 << 20
 """With less a disk is called full: a runner cannot make its database then."""
-_LOG_HEAD = re.compile(r"\d{4}-\d\d-\d\d \S+ [A-Z]+ [\w.]+: (?:cannot start: )?")
+_LOG_HEAD = re.compile(r"\d{4}-\d\d-\d\d \S+ (\d+) [A-Z]+ [\w.]+: (?:cannot start: )?")
 """What a line of the runner's log begins with; people are shown what follows."""
 _POLL_S = 0.01
 _CLOCK = SystemClock()
@@ -203,13 +201,12 @@ class LocalRunner:
 
         Whoever was faster may have failed by now: then it is our turn, to succeed or to hear why.
         """
-        tries = 0
+        deadline = _CLOCK.monotonic_s() + START_LIMIT_S
         while True:
             try:
                 return self._start_once()
             except _BeatenError as beaten:
-                tries += 1
-                if tries == START_TRIES:
+                if _CLOCK.monotonic_s() >= deadline:
                     raise beaten.failure from None
 
     def _start_once(self) -> ServerInfo:
@@ -233,14 +230,12 @@ class LocalRunner:
                 return info
             code = _exit_code(pid)
             time.sleep(_POLL_S)
-        info = None if code is None else self._of_another()
-        if info is not None:
-            return info
         silence = _full_disk(self.data_dir) or "it wrote nothing"
-        why = _last_words(log, offset) or silence
+        why = _last_words(log, offset, pid) or silence
         failure = self._not_started(why, hint=f"Its log is {log}.")
-        is_free_again = code == ConflictError.exit_code and not is_held(self.data_dir / "lock")
-        raise _BeatenError(failure) if is_free_again else failure
+        if code == ConflictError.exit_code:
+            return self._of_another(failure)
+        raise failure
 
     def _not_started(self, why: str, hint: str = "") -> EnvironmentProblemError:
         sentence = why if why.endswith(".") else f"{why}."
@@ -248,17 +243,23 @@ class LocalRunner:
             f"the runner of {self.data_dir} did not start: {sentence}", hint=hint
         )
 
-    def _of_another(self) -> ServerInfo | None:
-        """Who holds the lock and answers; None as soon as nobody holds it."""
+    def _of_another(self, failure: EnvironmentProblemError) -> ServerInfo:
+        """Who was faster, once it answers.
+
+        Raises `_BeatenError` as soon as it holds the lock no more, `failure` where it holds it for
+        longer than a start takes and does not answer.
+        """
+        first = holder(self.data_dir / "lock")
         deadline = _CLOCK.monotonic_s() + START_LIMIT_S / 3
         while _CLOCK.monotonic_s() < deadline:
             info = self.find()
             if info is not None:
                 return info
-            if not is_held(self.data_dir / "lock"):
-                return None
+            now = holder(self.data_dir / "lock")
+            if not is_held(self.data_dir / "lock") or _pid(now) != _pid(first):
+                raise _BeatenError(failure)
             time.sleep(_POLL_S)
-        return None
+        raise failure
 
     def _environment(self) -> dict[str, str]:
         kept = {name: self.variables[name] for name in _KEPT_VARIABLES if name in self.variables}
@@ -308,10 +309,20 @@ def _exit_code(pid: int) -> int | None:
     return os.waitstatus_to_exitcode(status) if ended == pid else None
 
 
-def _last_words(log: Path, offset: int) -> str:
-    """The last line that the start wrote to the log, without its time and place."""
+def _pid(info: Mapping[str, object] | None) -> object:
+    return None if info is None else info.get("pid")
+
+
+def _last_words(log: Path, offset: int, pid: int) -> str:
+    """The last line that the start wrote to the log, without its time and place.
+
+    Others may be starting, too, into the same file. What has no head is an interpreter's last.
+    """
     lines = log.read_bytes()[offset:].decode("utf-8", "replace").strip().splitlines()
-    return _LOG_HEAD.sub("", lines[-1]) if lines else ""
+    heads = [_LOG_HEAD.match(line) for line in lines]
+    own = [line for line, head in zip(lines, heads, strict=True) if head and head[1] == str(pid)]
+    last = [*lines, *own][-1:]
+    return _LOG_HEAD.sub("", last[0]) if last else ""
 
 
 def _full_disk(directory: Path) -> str:
