@@ -133,10 +133,15 @@ async def serve(server: Server, held: Held, serving: Serving, *, has_signals: bo
     if serving.idle_s is not None:
         begin(_leave_when_idle(server, stop, serving.idle_s))
 
+    is_asked = False
+
     def terminate() -> None:
-        if server.is_draining:
+        """Two signals may be heard in one turn of the loop, before a drain has begun."""
+        nonlocal is_asked
+        if is_asked or server.is_draining:
             stop()
         else:
+            is_asked = True
             begin(_drain(server, stop, serving.drain_s))
 
     if has_signals:
