@@ -145,24 +145,7 @@ def nothing_left(limits: Limits) -> AgentResult | None:
     allowed = (limits.max_turns, limits.max_tokens, limits.max_cost_usd)
     if all(limit is None or limit > 0 for limit in allowed):
         return None
-    return not_started("limit", "not started: the limits leave nothing to use")
-
-
-def not_started(kind: ErrorKind, message: str) -> AgentResult:
-    """The result of a run that never began and used nothing."""
-    return AgentResult(
-        error_kind=kind,
-        message=message,
-        final_text="",
-        usage=Usage(0, 0, 0),
-        turns=0,
-        tool_calls=0,
-        session_id=None,
-        model=None,
-        version=None,
-        exit_code=None,
-        duration_s=0.0,
-    )
+    return AgentResult.not_started("limit", "not started: the limits leave nothing to use")
 
 
 def _verdict(tally: Tally, ending: Ending) -> tuple[ErrorKind | None, str, float | None]:

@@ -20,7 +20,7 @@ from typing import Protocol
 
 from ai_orchestrator.agents import cache, usage
 from ai_orchestrator.agents.base import Driver, FoundProgram, Launch, Listening
-from ai_orchestrator.agents.conclude import conclude, not_started, nothing_left
+from ai_orchestrator.agents.conclude import conclude, nothing_left
 from ai_orchestrator.agents.files import read_bounded, write_below
 from ai_orchestrator.agents.raw_log import LogKeeping, RawLog
 from ai_orchestrator.agents.registry import driver
@@ -127,7 +127,7 @@ class ProcessAgentHost:
                 return await self._run(order, home.seeing(on_event), home)
         except TurnLimitError:
             why = f"the account {home.name!r} was in use for {limit_s:g} s"
-            return not_started("limit", f"not started: {why}")
+            return AgentResult.not_started("limit", f"not started: {why}")
 
     async def _run(
         self,

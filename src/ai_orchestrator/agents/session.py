@@ -13,6 +13,7 @@ from ai_orchestrator.agents.base import StreamParser
 from ai_orchestrator.agents.conclude import Ending, StopCause, Tally
 from ai_orchestrator.agents.raw_log import LogWriter, RawLog
 from ai_orchestrator.agents.watch import Watch
+from ai_orchestrator.base.beside import until_done
 from ai_orchestrator.base.clock import Clock
 from ai_orchestrator.base.command import Command, Exit, Process, Spawner
 from ai_orchestrator.model.agent import AgentEvent, ErrorKind
@@ -156,13 +157,7 @@ class _Tasks:
 async def _stopped(process: Process) -> Exit:
     """The tree's end, also when cancelled meanwhile; `stop` is bounded, and so is this."""
     stopping = asyncio.create_task(process.stop(STOP_GRACE_S))
-    is_cancelled = False
-    while not stopping.done():
-        try:
-            await asyncio.wait((stopping,))
-        except asyncio.CancelledError:
-            is_cancelled = True
-    if is_cancelled:
+    if await until_done(stopping):
         raise asyncio.CancelledError
     return stopping.result()
 

@@ -22,6 +22,7 @@ import msgspec
 from ai_orchestrator.agents.base import Login
 from ai_orchestrator.agents.files import read_bounded
 from ai_orchestrator.agents.turns import TurnLimitError, Turns
+from ai_orchestrator.base.beside import until_done
 from ai_orchestrator.base.errors import EnvironmentProblemError
 from ai_orchestrator.base.lockfile import Held, acquire
 from ai_orchestrator.model.agent import AgentEvent, WaitSeen
@@ -295,13 +296,6 @@ def _by_name(secrets: Mapping[str, str]) -> dict[str, str]:
 async def _in_thread(work: Callable[[], None]) -> None:
     """The work's end, also when cancelled meanwhile: the turn must not pass on before it."""
     working = asyncio.create_task(asyncio.to_thread(work))
-    is_cancelled = False
-    while not working.done():
-        try:
-            await asyncio.wait((working,))
-        except asyncio.CancelledError:
-            is_cancelled = True
-    if is_cancelled:
-        working.exception()  # the cancellation goes first
+    if await until_done(working):
         raise asyncio.CancelledError
     working.result()

@@ -23,6 +23,23 @@ async def always_open() -> None:
     """The gate of whoever has nothing to wait for."""
 
 
+async def until_done(task: asyncio.Task[Any]) -> bool:
+    """Returns when the task is done, and whether the caller was cancelled meanwhile.
+
+    For what has to end first whatever happens, and is bounded. The cancellation is the caller's to
+    raise; what the task raised counts as seen.
+    """
+    is_cancelled = False
+    while not task.done():
+        try:
+            await asyncio.wait((task,))
+        except asyncio.CancelledError:
+            is_cancelled = True
+    if not task.cancelled():
+        task.exception()
+    return is_cancelled
+
+
 async def together(
     first: Coroutine[object, object, First], second: Coroutine[object, object, Second]
 ) -> tuple[First, Second]:
@@ -51,15 +68,7 @@ class Ahead(Generic[T]):
         trace: TracebackType | None,
     ) -> None:
         self._task.cancel()
-        is_cancelled = False
-        while not self._task.done():
-            try:
-                await asyncio.wait((self._task,))
-            except asyncio.CancelledError:  # again: the work is to end first all the same
-                is_cancelled = True
-        if not self._task.cancelled():
-            self._task.exception()  # whoever did not ask for the result has an error of their own
-        if is_cancelled:
+        if await until_done(self._task):
             raise asyncio.CancelledError
 
     async def result(self) -> T:

@@ -41,7 +41,7 @@ from ai_orchestrator.base.guarded_process import GuardedProcess, encoded, guardi
 from ai_orchestrator.base.guardian_link import Failed, GuardianLink, Lost, Started, TreeLink
 from ai_orchestrator.base.keeper import KILL_LIMIT_S
 from ai_orchestrator.base.pipes import Streams, readable
-from ai_orchestrator.base.running import run, run_on
+from ai_orchestrator.base.running import run, run_on, watch
 
 __all__ = [
     "Command",
@@ -58,6 +58,7 @@ __all__ = [
     "describe_containment",
     "run",
     "run_on",
+    "watch",
 ]
 
 Choice = Literal["auto", "cgroup", "walk"]

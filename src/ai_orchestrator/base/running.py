@@ -6,8 +6,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from dataclasses import dataclass
+from typing import Any
 
+from ai_orchestrator.base.beside import until_done
 from ai_orchestrator.base.command import Command, Completed, Exit, Process, Spawner
 
 STOP_GRACE_S = 2.0
@@ -43,7 +46,35 @@ async def run_on(
     loop = asyncio.get_running_loop()
     began_s = loop.time() if began_s is None else began_s
     streams = _Cut(process.stdout(), limit_bytes), _Cut(process.stderr(), limit_bytes)
-    reading = [asyncio.create_task(stream.read()) for stream in streams]
+    watched = await watch(process, [stream.read() for stream in streams], timeout_s=timeout_s)
+    return Completed(
+        exit=watched.exit,
+        stdout=bytes(streams[0].kept),
+        stderr=bytes(streams[1].kept),
+        is_truncated=not watched.is_all_read or any(stream.is_cut for stream in streams),
+        is_timed_out=watched.is_timed_out,
+        duration_s=loop.time() - began_s,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """How a command ended under its readers."""
+
+    exit: Exit
+    is_timed_out: bool
+    is_all_read: bool
+    """Every reader came to the end of its stream."""
+
+
+async def watch(
+    process: Process, readers: Sequence[Coroutine[Any, Any, None]], *, timeout_s: float
+) -> Watched:
+    """The command's end, with its streams read beside it; stopped when its time is over.
+
+    What a reader raises goes on, with the whole tree stopped; so does a cancellation of the caller.
+    """
+    reading = [asyncio.create_task(reader) for reader in readers]
     ending = asyncio.create_task(process.wait())
     try:
         done, _ = await asyncio.wait((ending,), timeout=timeout_s)
@@ -52,18 +83,11 @@ async def run_on(
         for task in read:
             task.result()
     except BaseException:
-        await _stop_whatever_happens(process)
-        raise
+        await until_done(asyncio.create_task(process.stop(STOP_GRACE_S)))
+        raise  # the caller's own error or cancellation, whatever came of stopping
     finally:
         await _cancelled(ending, *reading)
-    return Completed(
-        exit=how,
-        stdout=bytes(streams[0].kept),
-        stderr=bytes(streams[1].kept),
-        is_truncated=bool(unread) or any(stream.is_cut for stream in streams),
-        is_timed_out=not done,
-        duration_s=loop.time() - began_s,
-    )
+    return Watched(how, not done, not unread)
 
 
 class _Cut:
@@ -81,17 +105,6 @@ class _Cut:
             room = self._limit_bytes - len(self.kept)
             self.is_cut = self.is_cut or len(chunk) > room
             self.kept += chunk[: max(0, room)]
-
-
-async def _stop_whatever_happens(process: Process) -> None:
-    """Stop the tree, also when cancelled again meanwhile; `stop` is bounded, and so is this."""
-    stopping = asyncio.create_task(process.stop(STOP_GRACE_S))
-    while not stopping.done():
-        try:
-            await asyncio.wait((stopping,))
-        except asyncio.CancelledError:  # the first one is on its way to the caller already
-            continue
-    stopping.exception()  # the caller's own error or cancellation goes first
 
 
 async def _cancelled(*tasks: asyncio.Task[None] | asyncio.Task[Exit]) -> None:

@@ -164,6 +164,23 @@ class AgentResult(msgspec.Struct, frozen=True):
     leftovers: int = 0
     reset_s: float | None = None
 
+    @staticmethod
+    def not_started(error_kind: ErrorKind, message: str) -> AgentResult:
+        """The result of a run that never began and used nothing."""
+        return AgentResult(
+            error_kind=error_kind,
+            message=message,
+            final_text="",
+            usage=Usage(0, 0, 0),
+            turns=0,
+            tool_calls=0,
+            session_id=None,
+            model=None,
+            version=None,
+            exit_code=None,
+            duration_s=0.0,
+        )
+
     @property
     def is_success(self) -> bool:
         """Exit code and terminal event agree that it went well."""

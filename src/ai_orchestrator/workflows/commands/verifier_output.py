@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from ai_orchestrator.base.errors import shorten
-from ai_orchestrator.base.process import Exit, Process
+from ai_orchestrator.base.process import Exit, Process, watch
 
 KEPT_BYTES = 8 * 2**20
 """Of the whole output so much is kept, half from each end; a guess, far above any honest run."""
 HEAD_CHARS = 1_500
 """Of a shortened output so much is its beginning: there stands what was run on what."""
-STOP_GRACE_S = 2.0
 _COMPLAINT_BYTES = 4_000
-_DRAIN_LIMIT_S = 5.0  # for the pipes after the end of all processes, as in `base/running.py`
 
 _ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
@@ -33,44 +30,16 @@ class Ended:
     """What came on standard error, on one line and shortened."""
 
 
-async def watch(process: Process, timeout_s: float) -> Ended:
+async def watch_verifier(process: Process, timeout_s: float) -> Ended:
     """The end of the process and both ends of its output; stopped when its time is over.
 
     When the caller is cancelled the whole tree is stopped before the cancellation goes on.
     """
     output, complaint = BothEnds(KEPT_BYTES), BothEnds(_COMPLAINT_BYTES)
-    reading = [
-        asyncio.create_task(output.read(process.stdout())),
-        asyncio.create_task(complaint.read(process.stderr())),
-    ]
-    ending = asyncio.create_task(process.wait())
-    try:
-        done, _ = await asyncio.wait((ending,), timeout=timeout_s)
-        how = await (ending if done else process.stop(STOP_GRACE_S))
-        read, _ = await asyncio.wait(reading, timeout=_DRAIN_LIMIT_S)
-        for stream in read:
-            stream.result()
-    except BaseException:
-        await _stop_whatever_happens(process)
-        raise
-    finally:
-        ending.cancel()
-        for task in reading:
-            task.cancel()
-        await asyncio.gather(ending, *reading, return_exceptions=True)
+    readers = [output.read(process.stdout()), complaint.read(process.stderr())]
+    watched = await watch(process, readers, timeout_s=timeout_s)
     said = complaint.content().decode("utf-8", "replace")
-    return Ended(how, not done, output.content(), shorten(said).rstrip("."))
-
-
-async def _stop_whatever_happens(process: Process) -> None:
-    """Stop the tree, also when cancelled again meanwhile; `stop` is bounded, and so is this."""
-    stopping = asyncio.create_task(process.stop(STOP_GRACE_S))
-    while not stopping.done():
-        try:
-            await asyncio.wait((stopping,))
-        except asyncio.CancelledError:  # the first one is on its way to the caller already
-            continue
-    stopping.exception()  # the caller's own error or cancellation goes first
+    return Ended(watched.exit, watched.is_timed_out, output.content(), shorten(said).rstrip("."))
 
 
 class BothEnds:

@@ -25,7 +25,12 @@ from ai_orchestrator.workflows.commands.enclosure import (
     absolute_entries,
 )
 from ai_orchestrator.workflows.commands.toolchain import Toolchain, find_toolchain
-from ai_orchestrator.workflows.commands.verifier_output import Ended, both_ends, plain, watch
+from ai_orchestrator.workflows.commands.verifier_output import (
+    Ended,
+    both_ends,
+    plain,
+    watch_verifier,
+)
 
 OUTPUT_CHARS = 8_000
 """Of the output in a result, as `VerifierResult` promises; longer ones are kept whole beside it."""
@@ -99,7 +104,7 @@ class VerifierRunner:
             process = await self._spawner.start(command)
         except EnvironmentProblemError as error:
             raise _not_started(verifier, str(error)) from error
-        ended = await watch(process, verifier.timeout_s)
+        ended = await watch_verifier(process, verifier.timeout_s)
         if ended.complaint and ended.exit.code != 0 and not ended.is_timed_out:
             raise _not_started(verifier, f"{ended.complaint}.")
         return await self._result(verifier, ended, loop.time() - began_s)

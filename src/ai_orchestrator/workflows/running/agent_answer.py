@@ -44,20 +44,7 @@ class Answer(msgspec.Struct, frozen=True):
     def failed(error: OrchestratorError, usage: Usage) -> Answer:
         """An answer for an agent that could not be run at all."""
         kind: ErrorKind = "missing" if error.code == "agent-missing" else "environment"
-        result = AgentResult(
-            error_kind=kind,
-            message=str(error),
-            final_text="",
-            usage=Usage(),
-            turns=None,
-            tool_calls=0,
-            session_id=None,
-            model=None,
-            version=None,
-            exit_code=None,
-            duration_s=0.0,
-        )
-        return Answer(result, usage)
+        return Answer(AgentResult.not_started(kind, str(error)), usage)
 
 
 async def save_answer(path: Path, answer: Answer, redact: Callable[[str], str]) -> None:

@@ -26,7 +26,7 @@ from ai_orchestrator.review.protection import (
 )
 from ai_orchestrator.workflows.running.attempt_log import event_for
 from ai_orchestrator.workflows.running.detection import find_verifiers
-from ai_orchestrator.workflows.running.interruption import close_left_open, ending
+from ai_orchestrator.workflows.running.interruption import earlier, ending
 from ai_orchestrator.workflows.running.judging import Judging, judge_commit
 from ai_orchestrator.workflows.running.ports import TaskTree
 from ai_orchestrator.workflows.running.progress import Progress, ledger_after_check
@@ -61,14 +61,12 @@ class CheckOrder:
 async def check_head(order: CheckOrder) -> Checked:
     """What the verifiers say of the head."""
     facts, records = order.facts, order.world.records
-    results = await records.attempt_results(
-        facts.task_id, facts.task_attempt, order.step, order.iteration
+    finished, attempts = await earlier(
+        order.world, facts.task_id, facts.task_attempt, order.step, order.iteration
     )
-    if results:
-        return msgspec.json.decode(results[max(results)], type=Checked)
-    views = await records.attempts(facts.task_id, facts.task_attempt, order.step, order.iteration)
-    await close_left_open(order.world, facts.task_id, facts.task_attempt, views)
-    key = order.key(len(views) + 1)
+    if finished is not None:
+        return msgspec.json.decode(finished, type=Checked)
+    key = order.key(attempts + 1)
     view = StepView(
         step=order.step,
         iteration=order.iteration,

@@ -52,6 +52,21 @@ async def close_left_open(
             await close_attempt(world, key, view, reason=PROCESS_ENDED)
 
 
+async def earlier(
+    world: World, task_id: str, task_attempt: int, step: str, iteration: int
+) -> tuple[str | None, int]:
+    """The `result` of the attempt that finished the step, and how many attempts there were.
+
+    For steps of which an interrupted attempt leaves nothing: what is still open is closed.
+    """
+    found = task_id, task_attempt, step, iteration
+    results = await world.records.attempt_results(*found)
+    views = await world.records.attempts(*found)
+    if not results:
+        await close_left_open(world, task_id, task_attempt, views)
+    return (results[max(results)] if results else None), len(views)
+
+
 @asynccontextmanager
 async def ending(world: World, key: StepKey, view: StepView) -> AsyncIterator[None]:
     """Ends the attempt's row where its work is cancelled or raises; the error goes on.

@@ -15,7 +15,7 @@ from ai_orchestrator.model.task import StepView
 from ai_orchestrator.model.workflow import ScriptStep
 from ai_orchestrator.workflows.commands.tree_command import TreeCommand, run_in_tree
 from ai_orchestrator.workflows.running.attempt_log import event_for
-from ai_orchestrator.workflows.running.interruption import close_left_open, ending
+from ai_orchestrator.workflows.running.interruption import earlier, ending
 from ai_orchestrator.workflows.running.limits import LEAST_TIME_S
 from ai_orchestrator.workflows.running.ports import TaskTree
 from ai_orchestrator.workflows.running.progress import Progress
@@ -42,14 +42,12 @@ class ScriptStepOrder:
 async def run_script_step(order: ScriptStepOrder) -> StepDone:
     """The step's outcome, by the command's exit status."""
     facts, records, step = order.facts, order.world.records, order.step
-    results = await records.attempt_results(
-        facts.task_id, facts.task_attempt, step.path, order.iteration
+    finished, attempts = await earlier(
+        order.world, facts.task_id, facts.task_attempt, step.path, order.iteration
     )
-    if results:
-        return msgspec.json.decode(results[max(results)], type=StepDone)
-    views = await records.attempts(facts.task_id, facts.task_attempt, step.path, order.iteration)
-    await close_left_open(order.world, facts.task_id, facts.task_attempt, views)
-    key = StepKey(facts.task_id, facts.task_attempt, step.path, order.iteration, len(views) + 1)
+    if finished is not None:
+        return msgspec.json.decode(finished, type=StepDone)
+    key = StepKey(facts.task_id, facts.task_attempt, step.path, order.iteration, attempts + 1)
     view = StepView(
         step=step.path,
         iteration=order.iteration,
@@ -57,9 +55,9 @@ async def run_script_step(order: ScriptStepOrder) -> StepDone:
         kind="script",
         outcome="running",
         started_at=order.world.clock.now(),
-        how="restarted" if views else "fresh",
+        how="restarted" if attempts else "fresh",
     )
-    started = StepStartedData(kind="script", how="restarted" if views else "fresh")
+    started = StepStartedData(kind="script", how="restarted" if attempts else "fresh")
     await records.start_attempt(
         view, facts.task_id, facts.task_attempt, event_for(key, "started", started)
     )
