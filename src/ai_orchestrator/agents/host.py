@@ -15,6 +15,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -137,16 +138,16 @@ class ProcessAgentHost:
     ) -> AgentResult:
         ready = await self._make_ready(order, home)
         parser = ready.driver.parser(Listening(order, self._clock, ready.earlier))
-        file = await asyncio.to_thread(self._logs.open, order.key)
         look = (lambda: None) if home is None else home.look
-        raw_log = RawLog(file, self._logs.new_redaction, look)
+        raw_log = RawLog(partial(self._logs.open, order.key), self._logs.new_redaction, look)
         try:
             session = Session(order.limits, parser, raw_log, self._clock, on_event)
             await session.hold(self._spawner, ready.command)
-            files = await asyncio.to_thread(_result_files, ready.launch)
+            files = await _result_files(ready.launch)
             ending = await session.end(files, ready.driver.exit_kinds)
         finally:
-            await asyncio.to_thread(raw_log.close)
+            if not raw_log.is_closed:
+                await asyncio.to_thread(raw_log.close)
         result = conclude(session.tally, ending)
         if parser.thread_usage is not None and result.session_id is not None:
             known = order.paths.conversation, result.session_id, parser.thread_usage
@@ -164,7 +165,7 @@ class ProcessAgentHost:
         else:
             placement = in_sandbox(order, chosen, found, filled)
         launch = chosen.launch(order, placement.seat)
-        await asyncio.to_thread(_lay_out, launch, placement, order, chosen)
+        earlier = await asyncio.to_thread(_lay_out, launch, placement, order, chosen)
         if home is not None:
             sessions = None if placement.seat.is_sandboxed else sessions_folder(order, chosen.login)
             await home.show_sessions(sessions)
@@ -180,7 +181,6 @@ class ProcessAgentHost:
             stdin=launch.stdin,
             is_output_private=chosen.name != "command",
         )
-        earlier = await asyncio.to_thread(_earlier, order)
         return _Ready(chosen, placement, launch, command, earlier)
 
     async def _filled_cache(self, chosen: Driver, found: FoundProgram) -> Path | None:
@@ -251,8 +251,11 @@ def _cache_variable(chosen: Driver, filled: Path | None, placement: Placement) -
     return {preparation.variable: str(place)}
 
 
-def _lay_out(launch: Launch, placement: Placement, order: AgentOrder, chosen: Driver) -> None:
-    """Makes the directories and files that must be there at the start."""
+def _lay_out(
+    launch: Launch, placement: Placement, order: AgentOrder, chosen: Driver
+) -> Usage | None:
+    """The conversation's figures before; makes the directories and files of the start. Blocks."""
+    earlier = _earlier(order)
     lay_out(placement, order, chosen.login)
     for path, content in launch.home_files.items():
         write_below(order.paths.home, path, content)
@@ -260,9 +263,14 @@ def _lay_out(launch: Launch, placement: Placement, order: AgentOrder, chosen: Dr
         write_below(order.paths.conversation / STATE_FOLDER, path, content)
     for path in launch.result_files.values():
         path.unlink(missing_ok=True)
+    return earlier
 
 
-def _result_files(launch: Launch) -> dict[str, bytes]:
+async def _result_files(launch: Launch) -> dict[str, bytes]:
+    return await asyncio.to_thread(_read_files, launch) if launch.result_files else {}
+
+
+def _read_files(launch: Launch) -> dict[str, bytes]:
     read = {
         name: read_bounded(path, LIMIT_RESULT_FILE_BYTES)
         for name, path in launch.result_files.items()

@@ -104,18 +104,21 @@ def _joined(lines: list[bytes]) -> bytes:
 
 
 class RawLog:
-    """One log file for both streams, in whole lines.
+    """One log file for both streams, in whole lines, opened with the first of them.
 
-    `look` is called before each redaction: it may make more known that is secret.
+    `look` is called before each redaction: it may make more known that is secret. What
+    writes or closes waits for the disk.
     """
 
     def __init__(
         self,
-        file: BinaryIO,
+        open_file: Callable[[], BinaryIO],
         new_redaction: Callable[[], StreamRedaction],
         look: Callable[[], None] = lambda: None,
     ) -> None:
-        self._file = file
+        self.is_closed = False
+        self._open_file = open_file
+        self._file: BinaryIO | None = None
         self._look = look
         self._out, self._err = _Channel(new_redaction()), _Channel(new_redaction())
         self._written = 0
@@ -134,13 +137,14 @@ class RawLog:
 
     def close(self) -> None:
         """Writes what came without a line feed and closes the file. Idempotent, never raises."""
-        if self._file.closed:
+        if self.is_closed:
             return
+        self.is_closed = True
         self._look()
         self._write(b"", self._out.finish())
         self._write_stderr(self._err.finish())
         try:
-            self._file.close()
+            self._opened().close()
         except OSError as error:  # what was buffered has no room; the descriptor is closed
             self._fail(error)
 
@@ -171,9 +175,14 @@ class RawLog:
         if self._has_failed:
             return
         try:
-            self._file.write(content)
+            self._opened().write(content)
         except OSError as error:
             self._fail(error)
+
+    def _opened(self) -> BinaryIO:
+        if self._file is None:
+            self._file = self._open_file()
+        return self._file
 
     def _fail(self, error: OSError) -> None:
         if not self._has_failed:
@@ -212,15 +221,19 @@ class LogWriter:
 
     async def run(self) -> None:
         """Writes until `end`, then closes the log."""
-        while True:
+        is_over = False
+        while not is_over:
             async with self._changed:
                 await self._changed.wait_for(lambda: self._waiting or self._is_ending)
                 batch = list(self._waiting)
                 self._waiting.clear()
-            if not batch:
-                break
-            await asyncio.to_thread(self._log.write, batch)
+                is_over = self._is_ending
+            await asyncio.to_thread(self._write, batch, is_last=is_over)
             async with self._changed:
                 self._pending_bytes -= sum(len(chunk) for _, chunk in batch)
                 self._changed.notify_all()
-        await asyncio.to_thread(self._log.close)
+
+    def _write(self, batch: Sequence[tuple[bool, bytes]], *, is_last: bool) -> None:
+        self._log.write(batch)
+        if is_last:
+            self._log.close()

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
@@ -135,7 +138,7 @@ def log_of() -> tuple[RawLog, KeptFile]:
     """A raw log that takes the secret out."""
     file, redactor = KeptFile(), Redactor()
     redactor.add("the test", {"S": SECRET.decode()})
-    return RawLog(file, redactor.new_stream), file
+    return RawLog(lambda: file, redactor.new_stream), file
 
 
 def test_a_secret_cut_by_a_chunk_is_taken_out() -> None:
@@ -169,12 +172,23 @@ def test_the_log_is_bounded() -> None:
     assert file.content.endswith(b"reached its limit]\n")
 
 
+def full_log() -> BinaryIO:
+    """No write to it has room."""
+    return Path("/dev/full").open("wb")
+
+
+def no_log() -> BinaryIO:
+    """It cannot be made."""
+    raise PermissionError(errno.EACCES, "Permission denied", "/dev/full")
+
+
+@pytest.mark.parametrize("opened", [full_log, no_log], ids=["full", "closed-to-us"])
 @pytest.mark.parametrize("line", [b"x\n", b"x" * 100_000 + b"\n"], ids=["at-close", "at-write"])
-def test_a_full_disk_is_told_once_and_stops_nothing(
-    line: bytes, caplog: pytest.LogCaptureFixture
+def test_a_log_that_cannot_be_written_is_told_once_and_stops_nothing(
+    line: bytes, opened: Callable[[], BinaryIO], caplog: pytest.LogCaptureFixture
 ) -> None:
     """The output passes by; the tail of standard error is still there."""
-    log = RawLog(Path("/dev/full").open("wb"), Redactor().new_stream)  # noqa: SIM115  it closes it
+    log = RawLog(opened, Redactor().new_stream)
     for _ in range(3):
         log.stdout(line)
     log.stderr(b"why\n")
