@@ -7,7 +7,7 @@ prompt while its row is written, a task's repository is looked at while its work
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
@@ -15,7 +15,7 @@ T = TypeVar("T")
 First = TypeVar("First")
 Second = TypeVar("Second")
 
-Gate = Callable[[], Awaitable[None]]
+Gate = Callable[[], Coroutine[Any, Any, None]]
 """Returns when what others have to wait for is done; may be asked several times."""
 
 

@@ -44,10 +44,13 @@ class StoredArchive:
 
     async def facts(self, task_id: str, task_attempt: int) -> TaskFacts:
         """The frozen facts. Raises `NotFoundError`."""
-        frozen = await self.database.read_async(lambda c: frozen_task(c, task_id))
+        return await asyncio.to_thread(self._facts, task_id, task_attempt)
+
+    def _facts(self, task_id: str, task_attempt: int) -> TaskFacts:
+        frozen = self.database.read(lambda c: frozen_task(c, task_id))
         if frozen.base_commit is None:
             raise EnvironmentProblemError(f"task {task_id}: has no base commit.")
-        await self._credentials(task_id, task_attempt)  # the redactor knows them from here on
+        self._credentials(task_id, task_attempt)  # the redactor knows them from here on
         return TaskFacts(
             task_id=task_id,
             task_attempt=task_attempt,
@@ -56,24 +59,27 @@ class StoredArchive:
             source=frozen.source,
             base=frozen.base_commit,
             path_env=frozen.context.path_env,
+            home=frozen.context.home,
             principal=frozen.principal,
         )
 
-    async def account_env(self, task_id: str, agent: AgentSpec) -> Mapping[str, str]:
+    async def account_env(self, facts: TaskFacts, agent: AgentSpec) -> Mapping[str, str]:
         """The variables of the agent's account, and those that say where its login is valid.
 
         Only what was sent with the task. An account that is a directory is one variable, the
         vendor's own for it.
         """
-        frozen = await self.database.read_async(lambda c: frozen_task(c, task_id))
-        credentials = await self._credentials(task_id, frozen.task_attempt)
-        accounts = tuple(frozen.spec.accounts.values())
-        places = login_places(frozen.context.home, self.kept_logins)
-        account = await asyncio.to_thread(chosen_account, agent, accounts, credentials, places)
+        return await asyncio.to_thread(self._account_env, facts, agent)
+
+    def _account_env(self, facts: TaskFacts, agent: AgentSpec) -> Mapping[str, str]:
+        credentials = self._credentials(facts.task_id, facts.task_attempt)
+        accounts = tuple(facts.spec.accounts.values())
+        places = login_places(facts.home, self.kept_logins)
+        account = chosen_account(agent, accounts, credentials, places)
         return {**open_variables(agent, credentials), **account.env}
 
-    async def _credentials(self, task_id: str, task_attempt: int) -> dict[str, str]:
-        sealed = await self.database.read_async(lambda c: load_credentials(c, task_id))
+    def _credentials(self, task_id: str, task_attempt: int) -> dict[str, str]:
+        sealed = self.database.read(lambda c: load_credentials(c, task_id))
         if sealed is None:
             return {}
         credentials = self.vault.decrypt(task_id, sealed)

@@ -43,16 +43,19 @@ class SqlRecords:
 
     async def start_attempt(
         self, view: StepView, task_id: str, task_attempt: int, event: NewEvent
-    ) -> None:
-        """Writes the attempt's row as running, with its event."""
+    ) -> bool:
+        """Writes the attempt's row as running, with its event; False where there was one."""
         clean = self._log.sink.clean_struct(view)
 
-        def write(connection: sa.Connection) -> None:
-            begin_attempt(connection, task_id, task_attempt, clean)
-            self._log.append(connection, task_id, [event])
+        def write(connection: sa.Connection) -> bool:
+            is_new = begin_attempt(connection, task_id, task_attempt, clean)
+            if is_new:
+                self._log.append(connection, task_id, [event])
+            return is_new
 
-        await self._database.write_async(write)
+        is_new = await self._database.write_async(write)
         self._wakeups.signal(task_id)
+        return is_new
 
     async def update_attempt(self, view: StepView, task_id: str, task_attempt: int) -> None:
         """Brings session, model and usage of a running attempt up to date."""

@@ -23,12 +23,11 @@ echo "$tree"
 
 _STEP = f"""
 if [ "$tree" = "$OLD_TREE" ]; then
-  "$0" "$@" update-ref --no-deref "$REF" "$PARENT" && echo "$PARENT"
+  echo "$PARENT"
   exit
 fi
 "$0" "$@" {" ".join(DIFF_ARGUMENTS)} "$OLD_TREE" "$tree" &
 commit=$("$0" "$@" commit-tree "$tree" -p "$PARENT") || exit
-"$0" "$@" update-ref --no-deref "$REF" "$commit" || exit
 wait $! || exit
 echo "$commit"
 """
@@ -44,15 +43,12 @@ def recording() -> Chain:
     return Chain("record", _ADD, {})
 
 
-def stepping(ref: str, parent: str, old_tree: str, message: bytes) -> Chain:
-    """Records the checkout under a ref; prints the tree, what changed, and the commit.
+def stepping(parent: str, old_tree: str, message: bytes) -> Chain:
+    """Makes a commit of the checkout; prints the tree, what changed, and the commit.
 
-    Up to the tree it only reads the checkout; the rest may wait for a gate.
-
-    `old_tree` is the parent's tree: when it is the checkout's too, the ref names the parent.
+    `old_tree` is the parent's tree: when it is the checkout's too, the commit is the parent.
     """
-    variables = {"REF": ref, "PARENT": parent, "OLD_TREE": old_tree}
-    return Chain("step", _ADD, variables, message, gated=_STEP)
+    return Chain("step", _ADD + _STEP, {"PARENT": parent, "OLD_TREE": old_tree}, message)
 
 
 def moving(treeish: str, *, keep_ignored: bool) -> Chain:

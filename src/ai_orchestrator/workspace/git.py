@@ -22,7 +22,6 @@ from ai_orchestrator.base.errors import (
     TemporaryError,
     shorten,
 )
-from ai_orchestrator.workspace.ready_shell import BEHIND_GATE
 
 _SHELL = "/bin/sh"
 NOWHERE = "/dev/null/nowhere"
@@ -145,8 +144,6 @@ class Chain:
     stdin: bytes = b""
     timeout_s: float = LOCAL_TIMEOUT_S
     limit_bytes: int = OUTPUT_LIMIT_BYTES
-    gated: str = ""
-    """The rest of the script, which may have to wait for something of ours."""
 
 
 def as_order(place: Place, chain: Chain) -> bytes:
@@ -158,7 +155,6 @@ def as_order(place: Place, chain: Chain) -> bytes:
         "exec 3<&-",
         "{",
         chain.script,
-        *((BEHIND_GATE, chain.gated) if chain.gated else ()),
     ]
     mark = f"end-of-input-{secrets.token_hex(8)}"
     begin, end = (f"}} <<'{mark}'\n", f"{mark}\n") if chain.stdin else ("}\n", "")
@@ -195,7 +191,7 @@ def argv(program: Path, place: Place, call: Call | Chain) -> tuple[str, ...]:
     """The whole command line: safe settings, the call's own, then the command."""
     safe = (*GUARD_SETTINGS, *TREE_SETTINGS) if place.is_ours else GUARD_SETTINGS
     if isinstance(call, Chain):
-        return shell_argv(program, call.script + call.gated)
+        return shell_argv(program, call.script)
     return (str(program), *options((*safe, *call.settings)), *call.arguments)
 
 

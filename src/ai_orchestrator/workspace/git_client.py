@@ -9,7 +9,6 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from ai_orchestrator.base.beside import Gate, always_open
 from ai_orchestrator.base.errors import EnvironmentProblemError, InternalError
 from ai_orchestrator.base.process import Command, Completed, Spawner, run
 from ai_orchestrator.workspace.git import (
@@ -62,7 +61,8 @@ def find_git(path_env: str) -> Path:
 class GitClient:
     """Runs git. Safe to use from any number of coroutines at once.
 
-    `keeps_shell_ready` (of a guarded spawner only): chains do not wait for a process tree to start.
+    `has_ready_shell` (of a guarded spawner only): a chain after `get_ready` does not wait for a
+    process tree to start.
     `user_environment`, given by the command line only, is what calls on the user's own repository
     run with: `apply` needs the user's name and Git LFS. Without it they run clean as well.
     """
@@ -73,7 +73,7 @@ class GitClient:
         *,
         path_env: str,
         user_environment: Mapping[str, str] | None = None,
-        keeps_shell_ready: bool = False,
+        has_ready_shell: bool = False,
     ) -> None:
         self._spawner = spawner
         self._program = find_git(path_env)
@@ -82,7 +82,7 @@ class GitClient:
         self._is_checked = False
         self._token = secrets.token_hex(4)
         self._counter = itertools.count(1)
-        self._ready_shell = self._new_ready_shell() if keeps_shell_ready else None
+        self._ready_shell = self._new_ready_shell() if has_ready_shell else None
 
     async def require_version(self) -> None:
         """Raise `EnvironmentProblemError` for a git that is too old; asks only once."""
@@ -95,6 +95,11 @@ class GitClient:
                 hint=f"Install git {'.'.join(map(str, OLDEST))} or newer.",
             )
         self._is_checked = True
+
+    async def get_ready(self) -> None:
+        """The next chain's shell is started, where this client has one. Only saves time."""
+        if self._ready_shell is not None:
+            await self._ready_shell.get_ready()
 
     async def output(self, place: Place, *arguments: str, stdin: bytes = b"") -> bytes:
         """Standard output of a short local call, which must succeed and fit the limit."""
@@ -115,12 +120,12 @@ class GitClient:
             )
         return answer.stdout
 
-    async def ask(self, place: Place, call: Call | Chain, *, gate: Gate = always_open) -> Answer:
-        """What git answered, whatever its status. `gate`: what a chain awaits in its midst.
+    async def ask(self, place: Place, call: Call | Chain) -> Answer:
+        """What git answered, whatever its status.
 
         Raises `DiskFullError`, `GitTimeoutError`, and `GitFailedError` where a signal ended git.
         """
-        completed = await self._completed(place, call, gate)
+        completed = await self._completed(place, call)
         if completed.is_timed_out:
             raise GitTimeoutError(
                 f"{described(call, place)} did not end within "
@@ -138,14 +143,13 @@ class GitClient:
             raise error
         return answer
 
-    async def _completed(self, place: Place, call: Call | Chain, gate: Gate) -> Completed:
+    async def _completed(self, place: Place, call: Call | Chain) -> Completed:
         if self._ready_shell is not None and isinstance(call, Chain) and fits_an_order(place, call):
             order = as_order(place, call)
             if len(order) <= LIMIT_ORDER_BYTES:
                 return await self._ready_shell.run(
-                    order, timeout_s=call.timeout_s, limit_bytes=call.limit_bytes, gate=gate
+                    order, timeout_s=call.timeout_s, limit_bytes=call.limit_bytes
                 )
-        await gate()
         return await run(
             self._spawner,
             self._command(place, call),

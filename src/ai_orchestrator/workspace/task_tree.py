@@ -20,6 +20,7 @@ from ai_orchestrator.workspace.environment import Furnished
 from ai_orchestrator.workspace.furnishing import furnish
 from ai_orchestrator.workspace.git import CHECKOUT_TIMEOUT_S, Call, Place, check_commit, failure
 from ai_orchestrator.workspace.layout import AttemptLayout
+from ai_orchestrator.workspace.loose_ref import set_ref
 from ai_orchestrator.workspace.mirror import EMPTY_ROOT
 from ai_orchestrator.workspace.overlay import checked_path, compose
 from ai_orchestrator.workspace.pool import TreePool
@@ -85,6 +86,10 @@ class GitTaskTree:
         """HOME and TMPDIR of an attempt are gone; the conversation stays."""
         self._trash.discard(self._layout.attempt(step_key_tree))
 
+    async def get_ready(self) -> None:
+        """The next recording of the tree need not wait for a process to start. Saves time only."""
+        await self._git.get_ready()
+
     async def start_from(self, commit: str) -> None:
         """The tree equals the commit; ignored files stay, untracked ones go."""
         async with self._tree_lock:
@@ -125,15 +130,19 @@ class GitTaskTree:
         async with self._tree_lock:
             old_tree = await self._tree_of(parent)
             if not (self.repository / ref).exists():
-                done = await self.tree.record_step(ref, parent, old_tree, message, gate)
+                recording = self.tree.record_step(parent, old_tree, message)
+                done, _ = await together(recording, gate())
                 if done is not None:
-                    return self._step(parent, *done)
+                    return await self._step(ref, parent, *done)
             await gate()
             tree = await self.tree.record()
         return await self._commit_recorded(ref, parent, tree, message)
 
-    def _step(self, parent: str, tree: str, commit: str, difference: bytes) -> StepCommit:
+    async def _step(
+        self, ref: str, parent: str, tree: str, commit: str, difference: bytes
+    ) -> StepCommit:
         self._tree_ids[commit] = tree
+        await self.point(ref, commit)
         if commit == parent:
             return StepCommit(commit, tree, is_changed=False)
         return _step_commit(commit, tree, totals(parse_changes(difference)))
@@ -166,8 +175,9 @@ class GitTaskTree:
         return _step_commit(commit, tree, await self._totals(old[0], tree))
 
     async def point(self, ref: str, commit: str) -> None:
-        """The ref names the commit."""
-        await self._git.output(self._place, "update-ref", "--no-deref", ref, check_commit(commit))
+        """The ref names the commit. Raises `GitFailedError` for one that the repository lacks."""
+        await self._tree_of(commit)
+        await asyncio.to_thread(set_ref, self.repository, ref, commit)
 
     async def tree_of(self, commit: str) -> str:
         """The tree id of a commit."""

@@ -67,7 +67,7 @@ class TreeSettings:
     """When recording a tree is taken to hang; to be raised where disks are slow."""
     setup_limit_bytes: int = SETUP_LIMIT_BYTES
     """What all set-ups that are kept may take."""
-    keeps_shell_ready: bool = False
+    has_ready_shell: bool = False
     """For who has a guardian and many steps to record: see `GitClient`."""
 
 
@@ -92,7 +92,7 @@ class GitTrees:
             spawner,
             path_env=path_env,
             user_environment=self._reach.user_environment,
-            keeps_shell_ready=settings.keeps_shell_ready,
+            has_ready_shell=settings.has_ready_shell,
         )
         self._hang_s = settings.hang_s
 

@@ -12,7 +12,7 @@ import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ai_orchestrator.base.beside import Gate, always_open, together
+from ai_orchestrator.base.beside import together
 from ai_orchestrator.workspace.chains import moving, recording, stepping
 from ai_orchestrator.workspace.diff import GITLINK_MODE
 from ai_orchestrator.workspace.disk import require_free
@@ -142,16 +142,16 @@ class WorkTree:
         return await self._record_in_spite()
 
     async def record_step(
-        self, ref: str, parent: str, old_tree: str, message: str, gate: Gate = always_open
+        self, parent: str, old_tree: str, message: str
     ) -> tuple[str, str, bytes] | None:
-        """Tree, commit and the printed difference of a step that is now under its ref.
+        """Tree, commit and the printed difference of the step that the checkout holds.
 
-        The files are read meanwhile, but nothing gets under the ref before the gate is open.
-        None when something is unusual: then nothing was recorded, and `record` must be asked.
+        The commit is the parent where nothing changed; no ref names a new one yet. None when
+        something is unusual: then nothing was recorded, and `record` must be asked.
         """
         self.require_made()
-        chain = stepping(ref, parent, old_tree, message.encode(errors="backslashreplace"))
-        answer = await self._try(replace(chain, timeout_s=self._hang_s), gate)
+        chain = stepping(parent, old_tree, message.encode(errors="backslashreplace"))
+        answer = await self._try(replace(chain, timeout_s=self._hang_s))
         if not answer.is_success or answer.is_truncated:
             return None
         tree, rest = answer.stdout.split(b"\n", 1)
@@ -190,11 +190,11 @@ class WorkTree:
             log.warning("removed what git does not see in %s: %s", self.ground.tree, hidden[:20])
         return True
 
-    async def _try(self, chain: Chain, gate: Gate = always_open) -> Answer:
+    async def _try(self, chain: Chain) -> Answer:
         """The answer; one that hung on something strange counts as a failure."""
         self._unlock()
         try:
-            return await self._git.ask(self._place, chain, gate=gate)
+            return await self._git.ask(self._place, chain)
         except GitTimeoutError as error:
             self._unlock()
             return Answer(-1, b"", str(error).encode(), is_truncated=False)

@@ -42,10 +42,11 @@ async def account_env(
         id=task_id,
         spec=a_spec(agents={agent.name: agent}, accounts=accounts),
         context=TaskContext("/usr/bin", str(home)),
+        base_commit="0" * 40,
         credentials=VAULT.encrypt(task_id, credentials),
     )
     archive = StoredArchive(data.database, VAULT, data.redactor, KEPT)
-    return dict(await archive.account_env(task_id, agent))
+    return dict(await archive.account_env(await archive.facts(task_id, 1), agent))
 
 
 async def test_agent_gets_its_vendors_key_and_where_it_is_valid(data: DataDirectory) -> None:

@@ -6,15 +6,13 @@ import asyncio
 import os
 from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path
 
 import psutil
 import pytest
 from tests.integration.workspace.repositories import REF, TASK, Opened, UserRepository, write
 
-from ai_orchestrator.base.beside import Gate, always_open
 from ai_orchestrator.base.process import Completed, GuardedSpawner
-from ai_orchestrator.workspace.ready_shell import BEHIND_GATE, SCRIPT, ReadyShell, Seat
+from ai_orchestrator.workspace.ready_shell import SCRIPT, ReadyShell, Seat
 from ai_orchestrator.workspace.trees import GitTrees
 
 MESSAGE = "Subject with 'quotes' and $HOME\n\nAI-Orchestrator-Step: it's\n"
@@ -43,9 +41,9 @@ async def opened(guarded_trees: GitTrees, repository: UserRepository) -> Opened:
     return Opened(repository, guarded_trees, tree, base)
 
 
-async def run(shell: ReadyShell, order: str, gate: Gate = always_open) -> Completed:
+async def run(shell: ReadyShell, order: str) -> Completed:
     """What a shell came to."""
-    return await shell.run(order.encode(), timeout_s=30, limit_bytes=10_000, gate=gate)
+    return await shell.run(order.encode(), timeout_s=30, limit_bytes=10_000)
 
 
 def shells() -> list[psutil.Process]:
@@ -57,43 +55,34 @@ def shells() -> list[psutil.Process]:
     return found
 
 
-async def until_shells(count: int) -> None:
-    """So many are there."""
-    async with asyncio.timeout(30):
-        while len(shells()) != count:
-            await asyncio.sleep(0.01)
-
-
-async def fill(shell: ReadyShell) -> None:
-    """Afterwards one waits: a script lasts until the next shell is there."""
-    await run(shell, f"{BEHIND_GATE}\n", lambda: until_shells(2))
-    await until_shells(1)
-
-
-async def test_a_script_has_the_seat_and_its_own_status(shell: ReadyShell) -> None:
-    """The first starts a shell of its own, later ones have theirs ready."""
+@pytest.mark.parametrize("is_ready", [True, False], ids=["ready", "started-late"])
+async def test_a_script_has_the_seat_and_its_own_status(
+    shell: ReadyShell, *, is_ready: bool
+) -> None:
+    """Whether or not somebody thought of it in time."""
     for number in range(3):
+        if is_ready:
+            await shell.get_ready()
         done = await run(shell, f'echo "$0 $@ $WHO"; pwd; cat; exit {number}\n')
         assert (done.stdout, done.exit.code) == (b"zero one me\n/\n", number)
+    assert shells() == []
 
 
-async def test_one_shell_waits_and_the_rest_is_gone(
+async def test_one_shell_waits_however_often_it_is_wanted(
     shell: ReadyShell, spawner: GuardedSpawner
 ) -> None:
-    """However many were asked at once."""
-    await asyncio.gather(*(run(shell, "true\n") for _ in range(5)))
-    async with asyncio.timeout(30):
-        while len(shells()) > 1:  # those that came too late to be of use
-            await asyncio.sleep(0.01)
-    await fill(shell)
-    assert len(spawner.trees()) == 1
+    """At once, one after the other, and while others are at work."""
+    await asyncio.gather(*(shell.get_ready() for _ in range(5)), *(run(shell, ":\n") for _ in "ab"))
+    await shell.get_ready()
+    await shell.get_ready()
+    assert len(shells()) == len(spawner.trees()) == 1
 
 
 async def test_a_shell_that_was_killed_is_replaced(
     shell: ReadyShell, spawner: GuardedSpawner
 ) -> None:
     """Whoever asks next does not notice."""
-    await fill(shell)
+    await shell.get_ready()
     (waiting,) = shells()
     waiting.kill()
     psutil.wait_procs([waiting], timeout=30)
@@ -104,7 +93,7 @@ async def test_a_lost_guardian_takes_the_waiting_shell_along(
     shell: ReadyShell, spawner: GuardedSpawner
 ) -> None:
     """Once that is known the next order goes to a new one, under a new guardian."""
-    await fill(shell)
+    await shell.get_ready()
     (shown,) = shells()
     guardian = next(one for one in shown.parents() if one.ppid() == os.getpid())
     guardian.kill()
@@ -113,36 +102,6 @@ async def test_a_lost_guardian_takes_the_waiting_shell_along(
         while spawner.trees():
             await asyncio.sleep(0.01)
     assert (await run(shell, "echo here\n")).stdout == b"here\n"
-
-
-async def test_a_gate_holds_the_rest_of_a_script(shell: ReadyShell, tmp_path: Path) -> None:
-    """What stands before it runs meanwhile."""
-    before, after = tmp_path / "before", tmp_path / "after"
-    order = f": > {before}\n{BEHIND_GATE}\n: > {after}\n"
-
-    async def gate() -> None:
-        async with asyncio.timeout(30):
-            while not before.exists():
-                await asyncio.sleep(0.01)
-        assert not after.exists()
-
-    assert (await run(shell, order, gate)).exit.is_success
-    assert after.exists()
-
-
-async def test_what_a_gate_raises_stops_the_script(
-    shell: ReadyShell, spawner: GuardedSpawner, tmp_path: Path
-) -> None:
-    """The error goes on, and nothing behind the gate has been done."""
-
-    async def gate() -> None:
-        raise OSError("no room")
-
-    order = f"{BEHIND_GATE}\n: > {tmp_path}/after\n"
-    with pytest.raises(OSError, match="no room"):
-        await run(shell, order, gate)
-    assert not (tmp_path / "after").exists()
-    assert len(spawner.trees()) <= 1
 
 
 async def test_steps_are_recorded_as_by_a_command_of_their_own(opened: Opened) -> None:
@@ -158,6 +117,15 @@ async def test_steps_are_recorded_as_by_a_command_of_their_own(opened: Opened) -
     same = await opened.tree.commit(f"{REF}-same", opened.base, MESSAGE)
     assert (same.commit, same.is_changed) == (opened.base, False)
     assert opened.git("rev-parse", f"{REF}-same") == opened.base
+
+
+async def test_a_tree_that_got_ready_has_its_shell(opened: Opened) -> None:
+    """Nothing is left of it once the step is recorded."""
+    write(opened.tree.work, {"a.txt": "two\n"})
+    await opened.tree.get_ready()
+    assert len(shells()) == 1
+    assert (await opened.tree.commit(REF, opened.base, MESSAGE)).files == 1
+    assert shells() == []
 
 
 async def test_no_ref_is_set_before_the_gate_is_open(opened: Opened) -> None:

@@ -78,9 +78,9 @@ def test_a_clean_environment_names_no_program_and_no_file_of_anybody() -> None:
 
 def test_the_values_of_a_chain_are_no_part_of_its_script() -> None:
     """A ref or message cannot become a command."""
-    chain = stepping("refs/$(touch x)", "`p`", "'t'", b"message; rm -rf /")
-    assert chain.variables == {"REF": "refs/$(touch x)", "PARENT": "`p`", "OLD_TREE": "'t'"}
-    assert chain.script == stepping("r", "p", "t", b"").script
+    chain = stepping("$(touch x)", "'t'", b"message; rm -rf /")
+    assert chain.variables == {"PARENT": "$(touch x)", "OLD_TREE": "'t'"}
+    assert chain.script == stepping("p", "t", b"").script
     assert "message" not in chain.script
     assert moving("x", keep_ignored=True).variables["CLEAN"] == "-ffdq"
     assert moving("x", keep_ignored=False).variables["CLEAN"] == "-ffdqx"

@@ -87,7 +87,7 @@ class AgentRun:
 
     async def gather(self) -> Supplies:
         """What the run needs beside the attempt's row. Reads commits only, never the tree."""
-        account_env = await self.world.archive.account_env(self.facts.task_id, self._agent)
+        account_env = await self.world.archive.account_env(self.facts, self._agent)
         return Supplies(await self.prompts.gather(), account_env)
 
     def feed(self) -> Feed:

@@ -47,19 +47,22 @@ from ai_orchestrator.workflows.running.values import StepDone
 
 async def run_agent_step(order: AgentStepOrder) -> StepDone:
     """The step's outcome; at most one attempt of it ever finishes."""
+    # In a tree that nobody has disturbed no attempt has run, as a rule: the first row decides.
+    views = () if _is_in_place(order) else await attempts_of(order)
     waited_after = 0
     while True:
-        views = await attempts_of(order)
         done = await _adopted(order, views)
         if done is None or done.attempt == waited_after:
             if _interruptions(views) > MAX_INTERRUPTIONS:
                 return await _with_all_spend(order, _given_up(order, views))
             done = await _attempt(order, views)
-        again = await tried_again(order, done)
-        if again is None:
-            return await _with_all_spend(order, done)
-        await wait_for(order, again)
-        waited_after = done.attempt
+        if done is not None:
+            again = await tried_again(order, done)
+            if again is None:
+                return await _with_all_spend(order, done)
+            await wait_for(order, again)
+            waited_after = done.attempt
+        views = await attempts_of(order)
 
 
 def _interruptions(views: Sequence[StepView]) -> int:
@@ -121,22 +124,25 @@ async def _close_interrupted(
     await close_attempt(order.world, key, view, reason=reason)
 
 
-async def _attempt(order: AgentStepOrder, views: Sequence[StepView]) -> StepDone:
-    """One more attempt, from its row to its end.
+async def _attempt(order: AgentStepOrder, views: Sequence[StepView]) -> StepDone | None:
+    """One more attempt, from its row to its end; None where there are more of them than `views`.
 
-    The prompt's parts are gathered and the agent's `.git` is made while the row is written: each
-    waits for something else.
+    The prompt's parts are gathered, the agent's `.git` is made and the tree's recording prepared
+    while the row is written: each waits for something else.
     """
     key = order.key(len(views) + 1)
     run = order.run(order.paths(key))
-    async with Ahead(run.gather()) as supplies:
+    async with Ahead(run.gather()) as supplies, Ahead(order.tree.get_ready()):
         beginning = await _beginning(order, views)
         view = _new_view(order, key, beginning)
         started = _started_event(key, view, beginning)
         async with Ahead(_lend_git(order)) as lent:
-            await order.world.records.start_attempt(
+            is_new = await order.world.records.start_attempt(
                 view, order.facts.task_id, order.facts.task_attempt, started
             )
+            if not is_new:
+                await lent.result()
+                return None
             order.world.point("attempt.started", key.tree)
             async with ending(order.world, key, view):
                 await lent.result()
@@ -199,11 +205,16 @@ async def _beginning(order: AgentStepOrder, views: Sequence[StepView]) -> Beginn
     return Beginning("continued" if session else "fresh", session, "")
 
 
+def _is_in_place(order: AgentStepOrder) -> bool:
+    """The tree is known to equal the head."""
+    return order.world.positions.known.get(order.facts.task_id) == order.progress.head
+
+
 async def _put_in_place(order: AgentStepOrder) -> None:
     """The tree equals the head; reviewers side by side do it once."""
     positions, task_id, head = order.world.positions, order.facts.task_id, order.progress.head
     async with positions.lock(task_id):
-        if positions.known.get(task_id) != head:
+        if not _is_in_place(order):
             await order.tree.start_from(head)
             positions.known[task_id] = head
 

@@ -81,6 +81,10 @@ class TaskTree(Protocol):
         """The tree equals the commit; ignored files stay, untracked ones go."""
         ...
 
+    async def get_ready(self) -> None:
+        """Begins what the next recording of the tree would wait for; only saves time."""
+        ...
+
     async def lend_git(self, commit: str) -> None:
         """Gives the agent a fresh disposable `.git` at the commit."""
         ...
@@ -222,8 +226,8 @@ class Records(Protocol):
 
     async def start_attempt(
         self, view: StepView, task_id: str, task_attempt: int, event: NewEvent
-    ) -> None:
-        """Writes the attempt's row as running, with its event."""
+    ) -> bool:
+        """Writes the attempt's row as running, with its event; False where there was one."""
         ...
 
     async def update_attempt(self, view: StepView, task_id: str, task_attempt: int) -> None:

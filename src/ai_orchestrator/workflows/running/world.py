@@ -27,6 +27,8 @@ class TaskFacts:
     source: RepositorySource
     base: str
     path_env: str
+    home: str
+    """The user's, only to find accounts in it; empty where nobody said it."""
     principal: str
 
 
@@ -37,7 +39,7 @@ class TaskArchive(Protocol):
         """The frozen facts. Raises `NotFoundError`."""
         ...
 
-    async def account_env(self, task_id: str, agent: AgentSpec) -> Mapping[str, str]:
+    async def account_env(self, facts: TaskFacts, agent: AgentSpec) -> Mapping[str, str]:
         """The variables of the agent's account with their values, decrypted for one run."""
         ...
 

@@ -77,7 +77,7 @@ def maker(
     """Prompts of that step."""
     spec = WorkflowSpec("w", "", SuccessRule.VERIFIED, (), {}, {}, {"p": template}, None)
     source = RepositorySource(path="/r")
-    facts = TaskFacts("t-x", 1, "Mend it", spec, source, "base", "", "local:me")
+    facts = TaskFacts("t-x", 1, "Mend it", spec, source, "base", "", "", "local:me")
     places = Places("/work", tmp, "/tmp")
     return PromptMaker(facts, progress, step(asks), 2, cast("TaskTree", commits), places)
 
