@@ -34,6 +34,7 @@ from ai_orchestrator.base.errors import EnvironmentProblemError, InternalError, 
 from ai_orchestrator.base.running import run
 
 WORK_DIR = PurePosixPath("/work")
+"""Where a tree is seen, the same on every host, so that a conversation can be resumed."""
 HOME_DIR = PurePosixPath("/home/agent")
 TMP_DIR = PurePosixPath("/tmp")  # noqa: S108  the sandbox's own, not the machine's
 

@@ -11,9 +11,6 @@ from ai_orchestrator.model.agent import AgentEvent, Permission, SandboxMode
 from ai_orchestrator.model.ids import StepKey
 from ai_orchestrator.model.workflow import AgentSpec, Limits
 
-WORK_IN_SANDBOX = Path("/work")
-"""Where a tree is seen in the sandbox, on every host, so that a conversation can be resumed."""
-
 
 @dataclass(frozen=True, slots=True)
 class StepCommit:

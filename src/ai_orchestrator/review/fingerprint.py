@@ -11,7 +11,7 @@ import re
 import unicodedata
 from functools import lru_cache
 
-from ai_orchestrator.model.orders import WORK_IN_SANDBOX
+from ai_orchestrator.base.sandbox import WORK_DIR
 from ai_orchestrator.model.review import Finding
 
 FINGERPRINT_CHARS = 12
@@ -58,7 +58,7 @@ def normal_file(path: str | None) -> str:
     if path is None:
         return ""
     name = _LINE_SUFFIX.sub("", path.strip().replace("\\", "/"))
-    name = re.sub(r"/{2,}", "/", name).removeprefix(f"{WORK_IN_SANDBOX}/")
+    name = re.sub(r"/{2,}", "/", name).removeprefix(f"{WORK_DIR}/")
     while name.startswith("./"):
         name = name[2:]
     return name

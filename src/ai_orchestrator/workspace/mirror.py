@@ -35,8 +35,6 @@ from ai_orchestrator.workspace.source import SourceState, check_name
 
 SOURCES = f"{REF_PREFIX}/sources"
 """Each commit that tasks may start from has a ref here, by its id."""
-_SNAPSHOTS = f"{REF_PREFIX}/snapshots"
-"""Where version 0.1 kept commits made of uncommitted changes."""
 _INCOMING = f"{REF_PREFIX}/incoming"
 
 EMPTY_ROOT = "50e4df2ce46b52be572ea33e03fcb3a4ecf02e9f"
@@ -118,11 +116,9 @@ class Mirror:
             return self.exists
         return await self._commit_of(f"{SOURCES}/{check_commit(commit)}") is not None
 
-    async def is_snapshot(self, commit: str) -> bool:
+    def is_snapshot(self, commit: str) -> bool:
         """The commit was made of the user's uncommitted changes."""
-        if self._is_kept_apart(commit):
-            return True
-        return await self._commit_of(f"{_SNAPSHOTS}/{check_commit(commit)}") is not None
+        return self._is_kept_apart(commit)
 
     def new_snapshot(self, parent: str) -> Path:
         """A bare repository in which a snapshot can be made; `keep_snapshot` or `drop` it."""

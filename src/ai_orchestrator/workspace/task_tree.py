@@ -318,7 +318,7 @@ class GitTaskTree:
 
     async def _known_to_source(self) -> list[str]:
         """The user's repository has the base, or what lies under our snapshot of its changes."""
-        if not await self.mirror.is_snapshot(self._base):
+        if not self.mirror.is_snapshot(self._base):
             return [] if self._base == EMPTY_ROOT else [self._base]
         line = await self._git.word(self._place, "rev-list", "--parents", "-n1", self._base)
         return [parent for parent in line.split()[1:] if parent != EMPTY_ROOT]

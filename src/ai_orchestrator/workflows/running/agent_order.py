@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ai_orchestrator.base.sandbox import WORK_DIR
 from ai_orchestrator.model.ids import StepKey
-from ai_orchestrator.model.orders import WORK_IN_SANDBOX, AttemptPaths
+from ai_orchestrator.model.orders import AttemptPaths
 from ai_orchestrator.model.task import StepView
 from ai_orchestrator.model.workflow import AgentStep
 from ai_orchestrator.workflows.running.agent_run import AgentRun
@@ -50,7 +51,7 @@ class AgentStepOrder:
         """The attempt's conversation with its agent."""
         is_inside = self.world.enclosure.is_sandboxed(self.facts.spec.sandbox)
         places = Places(
-            work_seen=str(WORK_IN_SANDBOX if is_inside else self.tree.work),
+            work_seen=str(WORK_DIR if is_inside else self.tree.work),
             tmp=paths.tmp,
             tmp_seen="/tmp" if is_inside else str(paths.tmp),  # noqa: S108  # the sandbox's own
         )

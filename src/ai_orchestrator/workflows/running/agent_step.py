@@ -266,7 +266,7 @@ async def _finish(
     done = msgspec.structs.replace(done, at=order.world.clock.now().timestamp())
     done = order.world.records.clean(done)  # as the journal keeps it: fingerprints must be alike
     view = _finished_view(view, done, order)
-    events = finishing_events(order.facts.spec, order.progress, key, view, done, commit)
+    events = finishing_events(order.facts.spec, key, view, done, commit)
     await _save_ledger(order, key, done)
     await order.world.records.finish_attempt(
         view,

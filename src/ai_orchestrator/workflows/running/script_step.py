@@ -121,7 +121,7 @@ async def _conclude(
         reason=done.reason,
     )
     said = [event_for(key, "output", AgentTextData(output))] if output.strip() else []
-    events = finishing_events(order.facts.spec, progress, key, view, done, commit)
+    events = finishing_events(order.facts.spec, key, view, done, commit)
     await order.world.records.finish_attempt(
         view,
         order.facts.task_id,

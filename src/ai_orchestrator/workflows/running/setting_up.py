@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Literal
 
 from ai_orchestrator.base.errors import EnvironmentProblemError
-from ai_orchestrator.model.orders import WORK_IN_SANDBOX, AttemptPaths, SetupOrder
+from ai_orchestrator.base.sandbox import WORK_DIR
+from ai_orchestrator.model.orders import AttemptPaths, SetupOrder
 from ai_orchestrator.workflows.commands.tree_command import TreeCommand, run_in_tree
 from ai_orchestrator.workflows.running.ports import TaskTree
 from ai_orchestrator.workflows.running.world import TaskFacts, World
@@ -72,7 +73,7 @@ def _asked(world: World, facts: TaskFacts, order: SetUp) -> SetupOrder:
 
 def _seen_at(world: World, facts: TaskFacts, order: SetUp) -> Path:
     is_sandboxed = world.enclosure.is_sandboxed(facts.spec.sandbox)
-    return WORK_IN_SANDBOX if is_sandboxed else order.work
+    return Path(WORK_DIR) if is_sandboxed else order.work
 
 
 async def _keep(world: World, facts: TaskFacts, order: SetUp, asked: SetupOrder, key: str) -> str:

@@ -17,7 +17,6 @@ from ai_orchestrator.model.review import LedgerEntry
 from ai_orchestrator.model.task import StepView
 from ai_orchestrator.model.workflow import AgentStep, ScriptStep, WorkflowSpec
 from ai_orchestrator.workflows.running.attempt_log import event_for
-from ai_orchestrator.workflows.running.progress import Progress
 from ai_orchestrator.workflows.running.values import StepDone
 
 
@@ -39,7 +38,6 @@ def commit_message(key: StepKey, step: AgentStep | ScriptStep, view: StepView) -
 
 def finishing_events(
     spec: WorkflowSpec,
-    progress: Progress,
     key: StepKey,
     view: StepView,
     done: StepDone,
@@ -65,7 +63,7 @@ def finishing_events(
     if done.is_changed:
         step.insert(0, event_for(key, "commit", _commit_data(key, commit)))
     if view.kind == "agent":
-        step.append(event_for(key, "budget", _budget_data(spec, progress, done)))
+        step.append(event_for(key, "budget", _budget_data(spec, done)))
     return tuple(step)
 
 
@@ -91,10 +89,10 @@ def _commit_data(key: StepKey, commit: StepCommit) -> CommitMadeData:
     return CommitMadeData(commit.commit, key.ref, commit.files, commit.insertions, commit.deletions)
 
 
-def _budget_data(spec: WorkflowSpec, progress: Progress, done: StepDone) -> BudgetChangedData:
-    """As far as is known here; the records put in the sum of the task's rows."""
+def _budget_data(spec: WorkflowSpec, done: StepDone) -> BudgetChangedData:
+    """With the step's own spend: the records put in the sum over the task's rows."""
     return BudgetChangedData(
-        usage=progress.usage.plus(done.usage),
+        usage=done.usage,
         max_tokens=spec.max_tokens,
         max_cost_usd=spec.max_cost_usd,
     )

@@ -15,14 +15,13 @@ from ai_orchestrator.model.review import Finding, FindingState, LedgerEntry, Sev
 from ai_orchestrator.model.states import SuccessRule
 from ai_orchestrator.model.task import StepView
 from ai_orchestrator.model.workflow import ScriptStep, WorkflowSpec
-from ai_orchestrator.workflows.running.progress import begin
 from ai_orchestrator.workflows.running.step_records import (
     commit_message,
     finding_events,
     finishing_events,
     verdict_sentence,
 )
-from ai_orchestrator.workflows.running.values import Prepared, StepDone
+from ai_orchestrator.workflows.running.values import StepDone
 
 KEY = StepKey("t-x", 1, "improve/implement", 2, 3)
 BEGAN = datetime(2026, 1, 31, tzinfo=UTC)
@@ -59,9 +58,8 @@ def done(**changes: Any) -> StepDone:
 
 def told(end: StepDone, commit: StepCommit | None = None, **row: Any) -> list[Any]:
     """The data of the events, in order."""
-    progress = begin(Prepared("c0", "t0", ()))
     made = commit or StepCommit("c0", "t0", is_changed=False)
-    return [event.data for event in finishing_events(SPEC, progress, KEY, view(**row), end, made)]
+    return [event.data for event in finishing_events(SPEC, KEY, view(**row), end, made)]
 
 
 def test_a_commit_says_where_it_comes_from() -> None:
@@ -101,7 +99,7 @@ def test_an_agent_that_tells_no_spend_changes_the_budget_as_well() -> None:
 
 
 def test_a_change_and_its_cost_are_told_too() -> None:
-    """The commit before the end, the budget after it; figures are the task's, by now."""
+    """The commit before the end, the budget after it; the records put in the task's sum."""
     usage = Usage(input_tokens=7, output_tokens=1)
     commit = StepCommit("c1", "t1", is_changed=True, files=1, insertions=2, deletions=3)
     made, finished, budget = told(done(is_changed=True, commit="c1", usage=usage), commit)
