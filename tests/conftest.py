@@ -3,6 +3,19 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.server import processes_naming, wait_for
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_outlives_the_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No process works on what the tests made, once the last of them has ended."""
+    yield
+    made = f"{tmp_path_factory.getbasetemp()}/"
+    wait_for(lambda: not processes_naming(made), f"the end of every process that names {made}")
 
 
 def pytest_configure() -> None:

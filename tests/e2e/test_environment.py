@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
 from tests.support.configuration import request, shell_agent
 from tests.support.repository import git, make_repository
-from tests.support.server import RunnerProcess
+from tests.support.server import RunnerProcess, wait_for
+from tests.support.vendors import claude_agent
 
-from ai_orchestrator.model.states import OutcomeCode
+from ai_orchestrator.model.states import OutcomeCode, TaskState
 from ai_orchestrator.model.task import RunOptions, TaskView
 
 FILES = {"README": "x\n", ".gitignore": ".env\ndeps/\ndata/\n"}
@@ -133,3 +135,32 @@ def test_a_script_step_s_change_is_committed_like_an_agent_s(
     view = runner.until_final(runner.backend.submit(order).summary.id)
     assert view.summary.outcome is OutcomeCode.VERIFIED, view.summary.reason
     assert content(runner, view, "loud.txt") == "HELLO"
+
+
+def test_a_tree_that_is_lost_on_the_way_is_set_up_again(
+    runner: RunnerProcess, tmp_path: Path
+) -> None:
+    """Whatever took it away while the task waited; and a person is told."""
+    repository = make_repository(tmp_path / "repository", FILES)
+    (repository / ".env").write_text("TOKEN=1\n")
+    setup = {"copy": [".env"], "setup": ["sh -c 'mkdir -p deps && echo yes > deps/ok'"]}
+    asked = tmp_path / "asked"
+    script = f"""
+    if [ ! -e {asked} ]; then : > {asked}; limited_for 5; refused 429; fi
+    cat .env deps/ok > out.txt; end done"""
+    order = request(
+        repository,
+        {"coder": claude_agent(tmp_path, script)},
+        {**setup, "verify": ["true"]},
+        workflow="quick",
+        options=RunOptions(sandbox="off"),
+    )
+    task_id = runner.backend.submit(order).summary.id
+    wait_for(
+        lambda: runner.backend.task(task_id).summary.state is TaskState.WAITING_QUOTA, "the wait"
+    )
+    shutil.rmtree(runner.data_dir / "work" / task_id / "a1" / "tree")
+    view = runner.until_final(task_id)
+    assert view.summary.outcome is OutcomeCode.VERIFIED, view.summary.reason
+    assert content(runner, view, "out.txt") == "TOKEN=1\nyes"
+    assert any("was made anew; setup run" in note for note in view.notes), view.notes

@@ -14,10 +14,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Protocol
+
+import msgspec
 
 from ai_orchestrator.agents import cache, usage
 from ai_orchestrator.agents.base import Driver, FoundProgram, Launch, Listening
@@ -110,10 +112,10 @@ class ProcessAgentHost:
     async def run(self, order: AgentOrder, on_event: AgentEventSink) -> AgentResult:
         """How the run ended; never raises for what the agent did.
 
-        With a login that we keep it waits for its turn, at most as long as it may run. Raises
-        `BadInputError` for an order that cannot be expressed, `EnvironmentProblemError` where the
-        machine lacks something, `TemporaryError` where the guardian was lost. Cancelling the
-        awaiting task stops the agent's whole tree first.
+        With a login that we keep it waits for its turn, at most as long as it may run, and the
+        task's time goes on meanwhile. Raises `BadInputError` for an order that cannot be expressed,
+        `EnvironmentProblemError` where the machine lacks something, `TemporaryError` where the
+        guardian was lost. Cancelling the awaiting task stops the agent's whole tree first.
         """
         spent = nothing_left(order.limits)
         if spent is not None:
@@ -123,9 +125,11 @@ class ProcessAgentHost:
         if home is None:
             return await self._run(order, on_event, None)
         limit_s = order.limits.timeout_s
+        began_s = self._clock.monotonic_s()
         try:
             async with home.lent(limit_s=limit_s, on_event=on_event):
-                return await self._run(order, home.seeing(on_event), home)
+                in_time = _after_wait(order, self._clock.monotonic_s() - began_s)
+                return await self._run(in_time, home.seeing(on_event), home)
         except TurnLimitError:
             why = f"the account {home.name!r} was in use for {limit_s:g} s"
             return AgentResult.not_started("limit", f"not started: {why}")
@@ -208,6 +212,15 @@ class ProcessAgentHost:
             f"{look.why_not}",
             hint=f"Install bubblewrap, or accept less with --sandbox {way_out}.",
         )
+
+
+def _after_wait(order: AgentOrder, waited_s: float) -> AgentOrder:
+    """With what the task's time has left for the run. Raises `TurnLimitError` for nothing."""
+    left_s = order.remaining_s - waited_s
+    if left_s <= 0:
+        raise TurnLimitError
+    limits = msgspec.structs.replace(order.limits, timeout_s=min(order.limits.timeout_s, left_s))
+    return replace(order, limits=limits)
 
 
 def _check_options(order: AgentOrder, chosen: Driver) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -112,6 +113,8 @@ class AgentOrder:
     """Session to continue, or None for a new conversation."""
     prior_usage_session: bool = False
     """The conversation was billed before: cumulative figures must be taken as a difference."""
+    remaining_s: float = math.inf
+    """Of the task's time, for whoever has to wait before the run begins."""
 
 
 AgentEventSink = Callable[[AgentEvent], None]

@@ -90,13 +90,19 @@ class GitTaskTree:
         """The next recording of the tree need not wait for a process to start. Saves time only."""
         await self._git.get_ready()
 
-    async def start_from(self, commit: str) -> None:
-        """The tree equals the commit; ignored files stay, untracked ones go."""
+    async def start_from(self, commit: str) -> bool:
+        """Whether the tree is still the same one; it equals the commit now.
+
+        Ignored files stay in it, untracked ones go. One that was made anew has neither those nor
+        what it was furnished with.
+        """
         async with self._tree_lock:
             if not self.tree.is_made:
                 await self.tree.make(check_commit(commit))
-            elif not await self._equals(commit):
-                await self.tree.move_to(commit, keep_ignored=True)
+                return False
+            if await self._equals(commit):
+                return True
+            return await self.tree.move_to(commit, keep_ignored=True)
 
     async def is_at(self, commit: str) -> bool:
         """The tree equals the commit, untracked files included."""

@@ -158,22 +158,23 @@ class WorkTree:
         commit = rest[-len(tree) - 1 : -1]
         return tree.decode(), commit.decode(), rest[: -len(tree) - 1]
 
-    async def move_to(self, treeish: str, *, keep_ignored: bool) -> None:
-        """The checkout equals a commit or tree; what git does not know is gone.
+    async def move_to(self, treeish: str, *, keep_ignored: bool) -> bool:
+        """Whether the checkout is still the same one; it equals a commit or tree now.
 
-        Without ignored files it holds nothing else at all, also of what git never looks at.
-        A checkout that resists is thrown away and made anew.
+        What git does not know is gone. Without ignored files it holds nothing else at all, also of
+        what git never looks at. A checkout that resists is thrown away and made anew.
         """
         self._unlock()
         try:
             if await self._try_move(treeish, keep_ignored=keep_ignored):
-                return
+                return True
             await asyncio.to_thread(make_accessible, self.ground.tree)
             if await self._try_move(treeish, keep_ignored=keep_ignored):
-                return
+                return True
         except (UnrecordableTreeError, GitTimeoutError) as error:
             log.warning("%s is made anew: %s", self.ground.tree, error)
         await self.make(treeish)
+        return False
 
     async def _try_move(self, treeish: str, *, keep_ignored: bool) -> bool:
         """Whether it went without a word."""

@@ -155,6 +155,21 @@ async def test_a_wait_in_vain_is_a_limit(inside: Tasks) -> None:
     await first
 
 
+async def test_the_tasks_time_goes_on_in_a_wait(inside: Tasks) -> None:
+    """A run that may last as long as it likes ends with the task's time."""
+    first = inside.start("one", "touch up; until test -e go; do sleep 0.02; done")
+    root = inside.stage.root
+    await until((root / "one" / "work" / "up").exists)
+    forever = Limits(timeout_s=3600.0, stall_s=3600.0)
+    order = inside.order("two", "sleep 3600", limits=forever, remaining_s=3.0)
+    waits: list[AgentEvent] = []
+    second = asyncio.create_task(inside.stage.host.run(order, waits.append))
+    await until(lambda: WaitSeen("work") in waits)
+    (root / "one" / "work" / "go").touch()
+    await first
+    assert (await second).error_kind == "limit"
+
+
 async def test_nobody_logged_in_is_said_before_the_start(inside: Tasks) -> None:
     """With what to type."""
     (inside.state / LOGIN_FILE).unlink()

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -43,13 +44,16 @@ VARIABLES = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "ANTHROPIC_API_
 
 @pytest.fixture
 def data(tmp_path: Path) -> Iterator[Path]:
-    """A data directory; the runner that tests start in the background is ended afterwards."""
+    """A data directory; the runners that tests start in the background are ended afterwards.
+
+    Also one that came too late for the lock, and would have it now.
+    """
     directory = tmp_path / "data"
     directory.mkdir()
     yield directory
-    info = local(directory).find()
-    if info is not None:
-        end(info.pid)
+    for pid in processes_naming(f"--data-dir {directory} "):
+        with suppress(psutil.NoSuchProcess):
+            end(pid)
 
 
 def end(pid: int) -> None:

@@ -13,7 +13,7 @@ from ai_orchestrator.workflows.running.agent_run import AgentRun
 from ai_orchestrator.workflows.running.ports import TaskTree
 from ai_orchestrator.workflows.running.progress import Progress, part_of
 from ai_orchestrator.workflows.running.prompt_inputs import Places, PromptMaker
-from ai_orchestrator.workflows.running.world import TaskFacts, World, remaining_s
+from ai_orchestrator.workflows.running.world import TaskFacts, World
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +61,6 @@ class AgentStepOrder:
         return AgentRun(
             self.world, self.facts, self.progress, self.step, paths, self.extra_env, prompts
         )
-
-    @property
-    def remaining_s(self) -> float:
-        """Seconds until the task's time limit."""
-        return remaining_s(self.facts, self.progress.started_at, self.world.clock)
 
 
 async def attempts_of(order: AgentStepOrder) -> list[StepView]:

@@ -29,7 +29,7 @@ from ai_orchestrator.workflows.running.attempt_log import AttemptLog
 from ai_orchestrator.workflows.running.limits import after_run, within
 from ai_orchestrator.workflows.running.progress import Progress
 from ai_orchestrator.workflows.running.prompt_inputs import PromptMaker
-from ai_orchestrator.workflows.running.world import TaskFacts, World
+from ai_orchestrator.workflows.running.world import TaskFacts, World, remaining_s
 
 How = Literal["fresh", "continued", "resumed", "restarted"]
 
@@ -50,8 +50,6 @@ class Begun:
     key: StepKey
     view: StepView
     beginning: Beginning
-    remaining_s: float
-    """Seconds until the task's time limit."""
     spent: Usage
     """By earlier attempts of the same step."""
 
@@ -110,6 +108,7 @@ class AgentRun:
                 limits=left,
                 resume_session=result.session_id,
                 prior_usage_session=True,
+                remaining_s=self._left_s,
             )
             result = await self._run(follow_up, log)
             parsed = parse_answer(self.step, result)
@@ -134,14 +133,20 @@ class AgentRun:
         agent = self.facts.spec.agents[self.step.agent]
         return msgspec.structs.replace(agent, account=self.step.account)
 
+    @property
+    def _left_s(self) -> float:
+        """Of the task's time."""
+        return remaining_s(self.facts, self.progress.started_at, self.world.clock)
+
     def _order(self, begun: Begun, supplies: Supplies) -> AgentOrder:
         spec, step, agent = self.facts.spec, self.step, self._agent
+        left_s = self._left_s
         session = begun.beginning.session
         return AgentOrder(
             key=begun.key,
             agent=agent,
             prompt=_checked(self.prompts.first(supplies.prompt, begun.beginning.how)),
-            limits=within(step.limits, spec, self.progress.usage, begun.spent, begun.remaining_s),
+            limits=within(step.limits, spec, self.progress.usage, begun.spent, left_s),
             paths=self.paths,
             containment=Containment(spec.sandbox, step.permission, spec.agent_network),
             path_env=self.facts.path_env,
@@ -150,6 +155,7 @@ class AgentRun:
             model=step.model or agent.model,
             resume_session=session,
             prior_usage_session=session is not None,
+            remaining_s=left_s,
         )
 
 

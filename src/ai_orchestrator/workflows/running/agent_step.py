@@ -37,6 +37,7 @@ from ai_orchestrator.workflows.running.interruption import (
 )
 from ai_orchestrator.workflows.running.progress import conversation_key, ledger_after, spent_by
 from ai_orchestrator.workflows.running.retry import MAX_INTERRUPTIONS
+from ai_orchestrator.workflows.running.setting_up import put_in_place
 from ai_orchestrator.workflows.running.step_records import (
     commit_message,
     finding_events,
@@ -146,7 +147,7 @@ async def _attempt(order: AgentStepOrder, views: Sequence[StepView]) -> StepDone
             order.world.point("attempt.started", key.tree)
             async with ending(order.world, key, view):
                 await lent.result()
-                begun = Begun(key, view, beginning, order.remaining_s, spent_by(views))
+                begun = Begun(key, view, beginning, spent_by(views))
                 return await _carried_out(order, run, begun, supplies)
 
 
@@ -198,7 +199,7 @@ async def _beginning(order: AgentStepOrder, views: Sequence[StepView]) -> Beginn
         left = await tree.find(f"{order.key(last.attempt).ref}-interrupted", progress.head)
         if left is not None and await tree.is_at(left.commit):
             return Beginning("resumed", last.session, "its tree is as it was left")
-    await _put_in_place(order)
+    await _put_in_place(order, order.key(len(views) + 1))
     session = progress.sessions.get(conversation_key(order.step))
     if last is not None:
         return Beginning("restarted", session, "from the last finished commit")
@@ -210,12 +211,12 @@ def _is_in_place(order: AgentStepOrder) -> bool:
     return order.world.positions.known.get(order.facts.task_id) == order.progress.head
 
 
-async def _put_in_place(order: AgentStepOrder) -> None:
+async def _put_in_place(order: AgentStepOrder, key: StepKey) -> None:
     """The tree equals the head; reviewers side by side do it once."""
     positions, task_id, head = order.world.positions, order.facts.task_id, order.progress.head
     async with positions.lock(task_id):
         if not _is_in_place(order):
-            await order.tree.start_from(head)
+            await put_in_place(order.world, order.facts, order.tree, head, key.tree)
             positions.known[task_id] = head
 
 

@@ -77,8 +77,11 @@ class TaskTree(Protocol):
         """Removes HOME and TMPDIR of an attempt; the conversation stays."""
         ...
 
-    async def start_from(self, commit: str) -> None:
-        """The tree equals the commit; ignored files stay, untracked ones go."""
+    async def start_from(self, commit: str) -> bool:
+        """Whether the tree is still the same one; it equals the commit now.
+
+        Ignored files stay. One that was made anew has none of them, nor what it was furnished with.
+        """
         ...
 
     async def get_ready(self) -> None:

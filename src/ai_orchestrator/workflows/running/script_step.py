@@ -19,6 +19,7 @@ from ai_orchestrator.workflows.running.interruption import earlier, ending
 from ai_orchestrator.workflows.running.limits import LEAST_TIME_S
 from ai_orchestrator.workflows.running.ports import TaskTree
 from ai_orchestrator.workflows.running.progress import Progress
+from ai_orchestrator.workflows.running.setting_up import put_in_place
 from ai_orchestrator.workflows.running.step_records import commit_message, finishing_events
 from ai_orchestrator.workflows.running.values import StepDone
 from ai_orchestrator.workflows.running.world import TaskFacts, World, remaining_s
@@ -62,7 +63,7 @@ async def run_script_step(order: ScriptStepOrder) -> StepDone:
         view, facts.task_id, facts.task_attempt, event_for(key, "started", started)
     )
     async with ending(order.world, key, view):
-        await order.tree.start_from(order.progress.head)
+        await put_in_place(order.world, facts, order.tree, order.progress.head, key.tree)
         order.world.positions.disturb(facts.task_id)
         completed = await _run(order, key)
         return await _conclude(order, key, view, completed)

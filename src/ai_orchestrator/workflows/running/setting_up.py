@@ -1,7 +1,7 @@
 """Makes a tree ready by the workflow's `setup:`: from what was kept of an earlier run, or anew.
 
-Used for the agent's tree before the first agent (`prepare_step`) and for the verifiers' tree before
-each verification (`judging`).
+Used for the agent's tree before the first agent (`prepare_step`) and wherever an agent left nothing
+of it that could be used, and for the verifiers' tree before each verification (`judging`).
 """
 
 from __future__ import annotations
@@ -36,6 +36,23 @@ class SetUp:
     """What `copy:` and `link:` brought into it."""
     is_before_agents: bool = False
     """It is at the task's base and no agent has run in it: what is made there may be kept."""
+
+
+async def put_in_place(
+    world: World, facts: TaskFacts, tree: TaskTree, commit: str, name: str
+) -> None:
+    """The agent's tree equals the commit; one that had to be made anew is ready again.
+
+    `name`: of the step that wants it. Raises as `set_up`.
+    """
+    if await tree.start_from(commit):
+        return
+    equipment = await world.trees.equip(
+        facts.task_id, facts.task_attempt, facts.source, facts.spec.environment
+    )
+    said = await set_up(world, facts, SetUp(tree, "work", tree.work, name, equipment.paths))
+    note = "The work tree could not be used any more and was made anew"
+    await world.records.add_note(facts.task_id, f"{note}; {said}." if said else f"{note}.")
 
 
 async def set_up(world: World, facts: TaskFacts, order: SetUp) -> str:
