@@ -58,6 +58,7 @@ class LocalRunner:
 
     data_dir: Path
     socket: Path
+    """Where one that is started here listens; one that is there says where it does."""
     release: str
     variables: Mapping[str, str]
     """The client's environment; the runner gets a few of its variables and no secret."""
@@ -66,7 +67,7 @@ class LocalRunner:
 
     def find(self) -> ServerInfo | None:
         """Who answers on the socket; None when nobody does."""
-        if not self.socket.exists():
+        if not self._where().exists():
             return None
         try:
             return HttpBackend(self.transport()).info()
@@ -122,7 +123,16 @@ class LocalRunner:
 
     def transport(self) -> UnixTransport:
         """The way to the runner."""
-        return UnixTransport(self.socket)
+        return UnixTransport(self._where())
+
+    def _where(self) -> Path:
+        """The socket that the lock's holder named; ours where nobody holds it or has named one.
+
+        They differ where a long path has to go below `XDG_RUNTIME_DIR`, and that has changed.
+        """
+        said = (holder(self.data_dir / "lock") or {}).get("socket")
+        is_there = isinstance(said, str) and is_held(self.data_dir / "lock")
+        return Path(str(said)) if is_there else self.socket
 
     def ensure(self) -> tuple[UnixTransport, ServerInfo | None]:
         """The way to a runner of this release, started where needed; who it is, if just started.
@@ -159,7 +169,7 @@ class LocalRunner:
         The lock itself is asked, not the pid, which may be a zombie's or another program's by now.
         """
         info = holder(self.data_dir / "lock")
-        if info is None or info.get("release") != self.release or not self.socket.exists():
+        if info is None or info.get("release") != self.release or not self._where().exists():
             return False
         return is_held(self.data_dir / "lock")
 

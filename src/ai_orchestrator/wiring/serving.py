@@ -34,6 +34,8 @@ DRAIN_S = 30.0
 A second TERM, or one during a drain that a newer client asked for, interrupts them at once.
 """
 START_LIMIT_S = 30.0
+LOOK_S = 1.0
+"""Between two looks whether the socket can still be found; costs a few microseconds."""
 LOCK_PATIENCE_S = 1.0
 """Clients look at the lock for a moment; a runner that starts just then must not give up."""
 log = logging.getLogger(__name__)
@@ -132,6 +134,7 @@ async def serve(server: Server, held: Held, serving: Serving, *, has_signals: bo
 
     if serving.idle_s is not None:
         begin(_leave_when_idle(server, stop, serving.idle_s))
+        begin(_leave_when_hidden(serving.socket, stop))
 
     is_asked = False
 
@@ -184,6 +187,19 @@ async def _leave_when_idle(server: Server, stop: Callable[[], None], idle_s: flo
             server.touch()
         if SystemClock().monotonic_s() - server.last_used_s >= idle_s:
             log.info("idle for %.0f s, leaving", idle_s)
+            stop()
+            return
+
+
+async def _leave_when_hidden(path: Path, stop: Callable[[], None]) -> None:
+    """Stops once the socket's name is gone: nobody could find it, or start another runner.
+
+    With a task unfinished the runner serves again, under a new socket.
+    """
+    while True:  # until it is cancelled with the server's end
+        await asyncio.sleep(LOOK_S)
+        if not await asyncio.to_thread(path.exists):
+            log.warning("somebody removed the socket %s", path)
             stop()
             return
 

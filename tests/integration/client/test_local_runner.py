@@ -134,6 +134,16 @@ def test_a_newer_client_has_an_older_runner_make_room(data: Path) -> None:
         older.close()
 
 
+def test_a_runner_is_found_where_it_says_that_it_listens(data: Path, tmp_path: Path) -> None:
+    """A path that was too long for a socket leads to another place in another session."""
+    elsewhere = replace(local(data), socket=tmp_path / "run" / "elsewhere.sock")
+    first = HttpBackend(elsewhere.ensure()[0]).info()
+    found = local(data).find()
+    assert found is not None
+    assert found.pid == first.pid == HttpBackend(local(data).ensure()[0]).info().pid
+    assert not local(data).socket.exists()
+
+
 def test_newer_clients_that_come_at_once_get_one_newer_runner(data: Path) -> None:
     """Both ask the older one to leave; one of them starts the next."""
     older = RunnerProcess(data, "--release", OLD, program=PROGRAM)

@@ -71,6 +71,28 @@ def test_an_idle_runner_leaves_and_takes_its_socket_along(tmp_path: Path) -> Non
     assert processes_naming(str(tmp_path / "data")) == []
 
 
+def test_a_runner_at_work_whose_socket_was_removed_is_found_again(
+    tmp_path: Path, repository: Path
+) -> None:
+    """Its lock would keep everybody out; its task goes on."""
+    gate = tmp_path / "gate"
+    with running(tmp_path / "data") as runner:
+        task_id = runner.backend.submit(held_up(repository, gate)).summary.id
+        until_reached(gate)
+        runner.socket.unlink()
+        runner.until_ready()
+        gate.touch()
+        view = runner.until_final(task_id)
+        assert [step.outcome for step in view.steps if step.kind == "agent"] == ["succeeded"]
+
+
+def test_a_runner_without_a_task_whose_socket_was_removed_leaves(tmp_path: Path) -> None:
+    """The next command starts another one."""
+    with running(tmp_path / "data") as runner:
+        runner.socket.unlink()
+        assert ended(runner) == 0
+
+
 def test_a_runner_stays_while_a_task_is_unfinished(tmp_path: Path, repository: Path) -> None:
     """Idleness is counted from the end of the last task."""
     gate = tmp_path / "gate"
