@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -43,17 +43,22 @@ class ResolvedConfig(msgspec.Struct, frozen=True):
     origins: dict[str, Origin]
 
 
+Rounds = Annotated[int, msgspec.Meta(ge=1, le=100)]
+Count = Annotated[int, msgspec.Meta(ge=1, le=10**12)]
+Money = Annotated[float, msgspec.Meta(gt=0, le=10**6)]
+
+
 class RunOptions(msgspec.Struct, frozen=True):
     """What the flags of `run` may change; None keeps what the workflow says."""
 
-    max_iterations: int | None = None
+    max_iterations: Rounds | None = None
     only_agents: tuple[str, ...] = ()
     sandbox: SandboxMode | None = None
     allow_red_base: bool = False
     allow_unverified: bool = False
     fail_on: Severity | None = None
-    max_cost_usd: float | None = None
-    max_tokens: int | None = None
+    max_cost_usd: Money | None = None
+    max_tokens: Count | None = None
     model: str | None = None
 
 

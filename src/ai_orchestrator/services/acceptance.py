@@ -15,12 +15,12 @@ from ai_orchestrator.base.errors import BadInputError, ConflictError, shorten
 from ai_orchestrator.model.ids import branch_name, new_task_id, short_id, workflow_id
 from ai_orchestrator.model.task import RepositorySource, TaskRequest
 from ai_orchestrator.model.workflow import WorkflowSpec
+from ai_orchestrator.services.repeat import difference, repository_name
 from ai_orchestrator.store.database import Database
 from ai_orchestrator.store.events import EventLog
 from ai_orchestrator.store.tables import TaskContext
 from ai_orchestrator.store.tasks import NewTask, insert_task, task_with_key
-from ai_orchestrator.store.texts import storable
-from ai_orchestrator.store.views import FrozenTask, frozen_task
+from ai_orchestrator.store.views import frozen_task
 
 MAX_TASK_BYTES = 256 * 1024
 TITLE_CHARS = 80
@@ -116,7 +116,7 @@ class Acceptance:
     async def _again(self, request: TaskRequest, task_id: str) -> Accepted:
         """The task that has the key already. Raises `ConflictError` where it is another one."""
         earlier = await self.database.read_async(lambda c: frozen_task(c, task_id))
-        what = _difference(request, earlier)
+        what = difference(request, earlier)
         if what:
             raise ConflictError(
                 f"task {short_id(task_id)}: was accepted under the idempotency key "
@@ -159,20 +159,6 @@ class Acceptance:
         )
 
 
-def _difference(request: TaskRequest, earlier: FrozenTask) -> str:
-    """What the earlier task was asked for instead, for people; empty where it is the same.
-
-    Configuration and agents may have changed since: whoever asks again does not mean them.
-    """
-    if storable(request.task) != earlier.task:
-        return "another text"
-    if request.repository != earlier.source:
-        return f"another start: {repository_name(earlier.source)}"
-    if request.workflow not in (None, earlier.workflow):
-        return f"another workflow: {earlier.workflow}"
-    return ""
-
-
 def check_task_text(task: str) -> None:
     """Raises `BadInputError` for a text that is empty, too long or not valid Unicode."""
     if not task.strip():
@@ -197,8 +183,3 @@ def title_of(task: str) -> str:
     """The first line of a task, cut to the length of a title."""
     line = task.strip().splitlines()[0].strip()
     return line if len(line) <= TITLE_CHARS else line[: TITLE_CHARS - 1] + "…"
-
-
-def repository_name(source: RepositorySource) -> str:
-    """The source as people know it."""
-    return source.path or source.url or source.new_directory or ""

@@ -12,8 +12,9 @@ from ai_orchestrator.base.process import DirectSpawner
 from ai_orchestrator.model.review import Verifier
 from ai_orchestrator.model.task import TaskRequest
 from ai_orchestrator.model.workflow import WorkflowSpec
-from ai_orchestrator.services.acceptance import check_task_text, repository_name
+from ai_orchestrator.services.acceptance import check_task_text
 from ai_orchestrator.services.agents import survey_spec
+from ai_orchestrator.services.repeat import repository_name
 from ai_orchestrator.workflows.graph import agents_used
 from ai_orchestrator.workflows.loading.load import freeze
 from ai_orchestrator.workspace.git_client import GitClient

@@ -202,6 +202,19 @@ def test_a_body_that_is_no_task_is_refused(site: Site, body: bytes | None) -> No
     assert len(site.runner.backend.tasks(limit=1000)) == before
 
 
+@pytest.mark.parametrize(
+    "options",
+    [{"max_iterations": 0}, {"max_iterations": 101}, {"max_tokens": -1}, {"max_cost_usd": 0}],
+    ids=str,
+)
+def test_options_beyond_their_range_are_refused(site: Site, options: dict[str, int]) -> None:
+    """The command line's own check is not everybody's."""
+    body = msgspec.to_builtins(order(site)) | {"options": options}
+    problem = ask(site.runner, "POST", "/tasks", msgspec.json.encode(body)).problem
+    assert (problem.status, problem.exit_code) == (400, 2)
+    assert next(iter(options)) in " ".join((problem.detail, *problem.errors))
+
+
 def test_the_place_of_a_mistake_in_a_body_is_told(site: Site) -> None:
     """That something is wrong somewhere helps nobody."""
     body = b'{"task": 1, "repository": {}, "config": {"document": {}, "origins": {}}}'
@@ -273,8 +286,9 @@ def test_the_same_key_gives_the_same_task(site: Site) -> None:
         ({"task": "other words"}, "another text"),
         ({"workflow": "thorough"}, "another workflow: quick"),
         ({"repository": RepositorySource(path="/elsewhere")}, "another start: "),
+        ({"options": RunOptions(max_tokens=7)}, "another --max-tokens"),
     ],
-    ids=["text", "workflow", "repository"],
+    ids=["text", "workflow", "repository", "flags"],
 )
 def test_the_same_key_for_something_else_is_a_conflict(
     site: Site, changes: dict[str, Any], told: str

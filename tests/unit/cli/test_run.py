@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import click
 import msgspec
+import msgspec.inspect
 import pytest
 from tests.unit.cli.memory import (
     FINAL,
@@ -24,6 +26,7 @@ from ai_orchestrator.cli.run import RunFlags, run
 from ai_orchestrator.model.agent import Usage
 from ai_orchestrator.model.review import Severity
 from ai_orchestrator.model.states import OutcomeCode, TaskState
+from ai_orchestrator.model.task import RunOptions
 
 
 def test_run_tells_the_story_and_what_to_type_next(world: World) -> None:
@@ -96,6 +99,21 @@ def test_every_flag_of_run_reaches_the_request(world: World, tmp_path: Path) -> 
 def test_flags_of_run_are_those_that_its_type_names() -> None:
     """The TypedDict that `run` reads and the options that Click parses stay the same set."""
     assert {parameter.name for parameter in run.params} == set(RunFlags.__annotations__)
+
+
+@pytest.mark.parametrize("name", ["max_iterations", "max_cost_usd", "max_tokens"])
+def test_the_ranges_of_flags_are_those_of_the_request(name: str) -> None:
+    """Said twice, since a command line that only prints its help has no time for the model."""
+    flag = next(param for param in run.params if param.name in (name, name.removesuffix("_usd")))
+    assert isinstance(flag.type, (click.IntRange, click.FloatRange))
+    info = msgspec.inspect.type_info(RunOptions)
+    assert isinstance(info, msgspec.inspect.StructType)
+    field = next(one for one in info.fields if one.name == name).type
+    assert isinstance(field, msgspec.inspect.UnionType)
+    number = next(one for one in field.types if not isinstance(one, msgspec.inspect.NoneType))
+    assert isinstance(number, (msgspec.inspect.IntType, msgspec.inspect.FloatType))
+    least = number.gt if flag.type.min_open else number.ge
+    assert (flag.type.min, flag.type.max) == (least, number.le)
 
 
 @pytest.mark.parametrize(

@@ -5,12 +5,10 @@ from __future__ import annotations
 import pytest
 
 from ai_orchestrator.base.errors import BadInputError
-from ai_orchestrator.model.task import RepositorySource
 from ai_orchestrator.services.acceptance import (
     MAX_TASK_BYTES,
     TITLE_CHARS,
     check_task_text,
-    repository_name,
     title_of,
 )
 
@@ -51,16 +49,3 @@ def test_what_is_no_task_is_refused_with_a_way_out(text: str, word: str) -> None
 def test_a_title_is_the_first_line(task: str, title: str) -> None:
     """Cut where it is long."""
     assert title_of(task) == title
-
-
-@pytest.mark.parametrize(
-    ("source", "name"),
-    [
-        (RepositorySource(path="/home/me/shop"), "/home/me/shop"),
-        (RepositorySource(url="https://example.org/shop.git"), "https://example.org/shop.git"),
-        (RepositorySource(new_directory="/home/me/new"), "/home/me/new"),
-    ],
-)
-def test_a_repository_is_known_by_what_was_typed(source: RepositorySource, name: str) -> None:
-    """For lists of tasks."""
-    assert repository_name(source) == name

@@ -14,6 +14,7 @@ from msgspec import Meta
 from ai_orchestrator.model.agent import AccountKind, Permission, SandboxMode
 from ai_orchestrator.model.review import Severity
 from ai_orchestrator.model.states import SuccessRule
+from ai_orchestrator.model.task import Count, Money, Rounds
 
 AgentRole = Literal["implementation", "review", "refinement", "suggestions"]
 Driver = Literal["claude", "codex", "gemini", "copilot", "builtin", "command"]
@@ -33,9 +34,6 @@ Text = Annotated[str, Meta(min_length=1)]
 Retries = Annotated[int, Meta(ge=0, le=10)]
 PortCount = Annotated[int, Meta(ge=0, le=100)]
 Steps = Annotated[list["StepDoc"], Meta(min_length=1)]
-Rounds = Annotated[int, Meta(ge=1, le=100)]
-Count = Annotated[int, Meta(ge=1, le=10**12)]
-Money = Annotated[float, Meta(gt=0, le=10**6)]
 Duration = (
     Annotated[float, Meta(gt=0, le=MAX_DURATION_S)]
     | Annotated[str, Meta(pattern=DURATION_PATTERN, max_length=40)]
