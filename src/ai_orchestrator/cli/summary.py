@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from ai_orchestrator.model.review import LedgerEntry, VerifierResult
-    from ai_orchestrator.model.task import StepView, TaskSummary, TaskView
+    from ai_orchestrator.model.task import AttemptWork, StepView, TaskSummary, TaskView
 
 TITLE_CHARS = 60
 LEAST_TITLE_CHARS = 12
@@ -63,9 +63,17 @@ def next_words(view: TaskView) -> list[tuple[str, ...]]:
     if view.final_commit is not None:
         words.append(("tasks", "diff", short))
         words += [] if view.is_applied else [("tasks", "apply", short)]
+    else:
+        words += _kept_words(view, short)
     if state is not TaskState.SUCCEEDED:
         words += _after_failure(view, short)
     return words or [("tasks", "show", short)]
+
+
+def _kept_words(view: TaskView, short: str) -> list[tuple[str, ...]]:
+    """The last work that another attempt has left, where this one has none."""
+    left = [str(one.attempt) for one in view.kept_work if not one.is_applied][-1:]
+    return [("tasks", verb, short, "--attempt", one) for one in left for verb in ("diff", "apply")]
 
 
 def _after_failure(view: TaskView, short: str) -> list[tuple[str, ...]]:
@@ -100,6 +108,7 @@ def whole(view: TaskView, now: datetime) -> list[Line]:
         *_section("steps", _steps(view.steps, now)),
         *_section("verifiers", _verifiers(view.steps)),
         *_section("findings", [line("  ", *finding(entry)) for entry in view.findings]),
+        *_section("kept work", [line(f"  {_kept(one)}") for one in view.kept_work]),
         line(),
         *ending(view),
     ]
@@ -165,6 +174,11 @@ def _notes(view: TaskView, told: Collection[str]) -> list[Line]:
 def _commit(view: TaskView) -> str:
     verified = ", its tree was verified" if view.verified_tree else ""
     return f"{figures.short_commit(view.final_commit or '')}{verified}"
+
+
+def _kept(work: AttemptWork) -> str:
+    verified = "its tree was verified, " if work.is_verified else ""
+    return f"attempt {work.attempt}: {verified}{'' if work.is_applied else 'not '}applied"
 
 
 def _branch(view: TaskView) -> str:

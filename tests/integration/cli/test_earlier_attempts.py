@@ -51,6 +51,9 @@ def test_the_work_of_an_earlier_attempt_is_named_and_applied(
     empty = person.types("tasks", "apply", task)
     assert empty.code == 2
     assert "Attempt 1 has verified work: add --attempt 1." in empty.err
+    shown = person.types("tasks", "show", task).out
+    assert "attempt 1: its tree was verified, not applied" in shown
+    assert command in shown
     for words in (("files",), ("diff",)):
         nothing = person.types("tasks", *words, task)
         assert "add --attempt 1" in nothing.err

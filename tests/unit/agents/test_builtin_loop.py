@@ -106,6 +106,16 @@ def test_long_output_keeps_both_ends(tmp_path: Path) -> None:
     assert "last\n\n[exit code 0]" in said
 
 
+def test_a_search_without_an_end_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The model may try another one; the file can still be searched."""
+    (tmp_path / "a").write_text("a" * 60 + "!")
+    monkeypatch.setattr(tools, "SEARCH_TIMEOUT_S", 0.2)
+    with pytest.raises(ToolError, match=r"stopped after 0\.2 s"):
+        use(tmp_path, "search", pattern="(a+)+$")
+    monkeypatch.undo()
+    assert use(tmp_path, "search", pattern="a!$").startswith("a:1: aaa")
+
+
 def test_search_finds_lines(tmp_path: Path) -> None:
     """Not in .git, not in binaries."""
     (tmp_path / ".git").mkdir()

@@ -27,6 +27,8 @@ LIMIT_MATCHES = 200
 LIMIT_SEARCHED_FILES = 20_000
 _HALF = LIMIT_OUTPUT_CHARS // 2
 RUN_TIMEOUT_S = 600.0
+SEARCH_TIMEOUT_S = 20.0
+"""A guess: all of a large repository is read in less."""
 REST_LIMIT_S = 0.5
 """How long the output of an ended command is waited for; a daemon of its may hold it for ever."""
 SECRETS = ("AI_ORCHESTRATOR_MODEL_KEY", "OPENAI_API_KEY", "ANTHROPIC_API_KEY")
@@ -150,12 +152,17 @@ def run(root: Path, given: Mapping[str, str]) -> str:
 
 
 def search(root: Path, given: Mapping[str, str]) -> str:
-    """Lines that match, as path:line: text."""
+    """Lines that match, as path:line: text. Raises `ToolError` where that takes too long."""
     try:
         pattern = re.compile(given["pattern"])
     except re.error as error:
         raise ToolError(f"search: no regular expression: {error}") from error
     start = inside(root, given.get("path", "."))
+    with _at_most(SEARCH_TIMEOUT_S):
+        return _found(root, start, pattern)
+
+
+def _found(root: Path, start: Path, pattern: re.Pattern[str]) -> str:
     found: list[str] = []
     for path in _files(start):
         for number, line in _lines(path):
@@ -164,6 +171,27 @@ def search(root: Path, given: Mapping[str, str]) -> str:
             if len(found) >= LIMIT_MATCHES:
                 return "\n".join([*found, f"[the first {LIMIT_MATCHES} matches]"])
     return "\n".join(found) or "no match"
+
+
+@contextlib.contextmanager
+def _at_most(limit_s: float) -> Iterator[None]:
+    """Ends a search that does not come to an end: some expressions take ages on one line.
+
+    By a signal, which matching looks for now and then; nothing else stops it.
+    """
+
+    def stop(*_: object) -> None:
+        raise ToolError(
+            f"search: stopped after {limit_s:g} s: use a simpler expression, or name a path"
+        )
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, limit_s)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def inside(root: Path, named: str) -> Path:
