@@ -57,17 +57,25 @@ class Person:
 
     def types(self, *words: str, cwd: Path | None = None, deadline_s: float = DEADLINE_S) -> Typed:
         """Runs `ai-orchestrator WORDS` to its end, which must come before the deadline."""
-        done = subprocess.run(
+        with self.begins(*words, cwd=cwd) as command:
+            try:
+                out, err = command.communicate(timeout=deadline_s)
+            except BaseException:
+                command.kill()
+                raise
+        return Typed(command.returncode, out, err)
+
+    def begins(self, *words: str, cwd: Path | None = None) -> subprocess.Popen[str]:
+        """The same command while it runs; its output can be read."""
+        return subprocess.Popen(
             [sys.executable, "-m", "ai_orchestrator.cli", *words],
             cwd=cwd or self.home,
             env=self.environment,
             stdin=subprocess.DEVNULL,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            timeout=deadline_s,
-            check=False,
         )
-        return Typed(done.returncode, done.stdout, done.stderr)
 
     def writes(self, document: dict[str, Any]) -> Path:
         """A configuration of theirs, which every command of theirs finds."""

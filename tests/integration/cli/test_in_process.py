@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.support.commands import Person
+from tests.support.commands import DEADLINE_S, Person
 from tests.support.server import wait_for
 
 
@@ -21,7 +21,11 @@ def test_it_takes_the_directory_over_and_says_what_it_waits_for(
     assert first.code == 0, first.err
     wait_for(reached.exists, "the agent to run")
     before = person.runner_pid
-    person.has_agent(f"touch {gate}; echo second > out.txt", settings=quick)
-    second = person.types("run", "Second", "--in-process", *options, cwd=repository)
-    assert second.code == 0, second.err
-    assert f"waiting for the runner {before} to end its step and leave ..." in second.err
+    person.has_agent("echo second > out.txt", settings=quick)
+    with person.begins("run", "Second", "--in-process", *options, cwd=repository) as second:
+        assert second.stderr is not None
+        waited = f"waiting for the runner {before} to end its step and leave ..."
+        assert any(waited in line for line in second.stderr)
+        gate.touch()
+        _, said = second.communicate(timeout=DEADLINE_S)
+        assert second.returncode == 0, said
