@@ -26,7 +26,7 @@ demo: $(STAMP) ## Runs the main job to its end: no key, no network
 	@$(BIN)/ai-orchestrator demo
 
 test: $(STAMP) ## Runs the tests (unit, property, integration, end to end)
-	@$(PYTEST) tests -m "not agents and not fault" -n 2 --dist loadscope -q
+	@$(PYTEST) tests -m "not agents and not fault" -n 4 --dist loadscope -q
 
 check: $(STAMP) ## Lint, types, layers, security
 	@$(BIN)/ruff check .
