@@ -12,6 +12,7 @@ import fcntl
 import os
 import socket
 from collections.abc import AsyncIterator
+from typing import Self
 
 from ai_orchestrator.base.errors import InternalError
 
@@ -27,39 +28,43 @@ _SEALS = fcntl.F_SEAL_WRITE | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK | fcntl.F_
 
 
 class OutputPipe:
-    """Read end of a program's standard output or error; closed at its end or when dropped."""
+    """Read end of a program's standard output or error; closed at its end or when dropped.
 
-    __slots__ = ("_fd", "_is_taken")
+    No generator: the end of an event loop would close those that were begun in it.
+    """
+
+    __slots__ = ("_fd", "_is_taken", "_reads")
 
     def __init__(self, fd: int) -> None:
         os.set_blocking(fd, False)
         self._fd = fd
         self._is_taken = False
+        self._reads = 0
 
     def chunks(self) -> AsyncIterator[bytes]:
         """Chunks as they come, until end of file. Raises `InternalError` the second time."""
         if self._is_taken:
             raise InternalError("a stream of a process is to be iterated once")
         self._is_taken = True
-        return self._read_all()
+        return self
 
-    async def _read_all(self) -> AsyncIterator[bytes]:
-        reads = 0
-        try:
-            while True:
-                try:
-                    chunk = os.read(self._fd, CHUNK_BYTES)
-                except BlockingIOError:
-                    await readable(self._fd)
-                    continue
-                if not chunk:
-                    return
-                yield chunk
-                reads += 1
-                if reads % _READS_WITHOUT_A_BREAK == 0:
-                    await asyncio.sleep(0)
-        finally:
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        self._reads += 1
+        if self._reads % _READS_WITHOUT_A_BREAK == 0:
+            await asyncio.sleep(0)
+        while self._fd >= 0:
+            try:
+                chunk = os.read(self._fd, CHUNK_BYTES)
+            except BlockingIOError:
+                await readable(self._fd)
+                continue
+            if chunk:
+                return chunk
             self.close()
+        raise StopAsyncIteration
 
     def close(self) -> None:
         """Give the descriptor back. Idempotent."""

@@ -198,7 +198,7 @@ class _Builder:
             self.spawner,
             path_env=_SYSTEM_PATH,
             settings=TreeSettings(
-                setup_limit_bytes=settings.setup_limit_bytes, has_ready_shell=True
+                setup_limit_bytes=settings.setup_limit_bytes, has_standing_shells=True
             ),
         )
         self.archive = StoredArchive(

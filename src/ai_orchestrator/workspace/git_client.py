@@ -29,11 +29,11 @@ from ai_orchestrator.workspace.git import (
     shell_argv,
     users_environment,
 )
-from ai_orchestrator.workspace.ready_shell import (
+from ai_orchestrator.workspace.standing_shells import (
     LIMIT_ORDER_BYTES,
     SCRIPT,
-    ReadyShell,
     Seat,
+    StandingShells,
 )
 
 OLDEST = (2, 34)
@@ -61,8 +61,7 @@ def find_git(path_env: str) -> Path:
 class GitClient:
     """Runs git. Safe to use from any number of coroutines at once.
 
-    `has_ready_shell` (of a guarded spawner only): a chain after `get_ready` does not wait for a
-    process tree to start.
+    `has_standing_shells` (of a guarded spawner only): chains need no process tree of their own.
     `user_environment`, given by the command line only, is what calls on the user's own repository
     run with: `apply` needs the user's name and Git LFS. Without it they run clean as well.
     """
@@ -73,7 +72,7 @@ class GitClient:
         *,
         path_env: str,
         user_environment: Mapping[str, str] | None = None,
-        has_ready_shell: bool = False,
+        has_standing_shells: bool = False,
     ) -> None:
         self._spawner = spawner
         self._program = find_git(path_env)
@@ -82,7 +81,7 @@ class GitClient:
         self._is_checked = False
         self._token = secrets.token_hex(4)
         self._counter = itertools.count(1)
-        self._ready_shell = self._new_ready_shell() if has_ready_shell else None
+        self._shells = self._new_shells() if has_standing_shells else None
 
     async def require_version(self) -> None:
         """Raise `EnvironmentProblemError` for a git that is too old; asks only once."""
@@ -95,11 +94,6 @@ class GitClient:
                 hint=f"Install git {'.'.join(map(str, OLDEST))} or newer.",
             )
         self._is_checked = True
-
-    async def get_ready(self) -> None:
-        """The next chain's shell is started, where this client has one. Only saves time."""
-        if self._ready_shell is not None:
-            await self._ready_shell.get_ready()
 
     async def output(self, place: Place, *arguments: str, stdin: bytes = b"") -> bytes:
         """Standard output of a short local call, which must succeed and fit the limit."""
@@ -144,10 +138,10 @@ class GitClient:
         return answer
 
     async def _completed(self, place: Place, call: Call | Chain) -> Completed:
-        if self._ready_shell is not None and isinstance(call, Chain) and fits_an_order(place, call):
+        if self._shells is not None and isinstance(call, Chain) and fits_an_order(place, call):
             order = as_order(place, call)
             if len(order) <= LIMIT_ORDER_BYTES:
-                return await self._ready_shell.run(
+                return await self._shells.run(
                     order, timeout_s=call.timeout_s, limit_bytes=call.limit_bytes
                 )
         return await run(
@@ -157,9 +151,9 @@ class GitClient:
             limit_bytes=call.limit_bytes,
         )
 
-    def _new_ready_shell(self) -> ReadyShell:
+    def _new_shells(self) -> StandingShells:
         seat = Seat(shell_argv(self._program, SCRIPT), clean_environment())
-        return ReadyShell(self._spawner, seat, lambda: self._new_name("chain"))
+        return StandingShells(self._spawner, seat, lambda: self._new_name("chain"))
 
     def _new_name(self, what: str) -> str:
         return f"git-{self._token}-{what}-{next(self._counter)}"

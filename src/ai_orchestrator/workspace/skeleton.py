@@ -17,6 +17,10 @@ BRANCH = "work"
 
 SHA256_CHARS = 64
 
+_FOLDERS = ("", "objects", "objects/info", "refs", "refs/heads", "info")
+"""Those without which git sees no repository, or we have nowhere to write; each after the one that
+holds it. Git makes others itself."""
+
 
 @dataclass(frozen=True, slots=True)
 class Skeleton:
@@ -35,8 +39,9 @@ class Skeleton:
 
 def write_skeleton(directory: Path, skeleton: Skeleton, configuration: str) -> None:
     """A repository at `directory`, which does not exist yet."""
-    for folder in ("objects/info", "objects/pack", "refs/heads", "refs/tags", "info"):
-        (directory / folder).mkdir(parents=True, mode=0o700)
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    for folder in _FOLDERS:
+        (directory / folder).mkdir(mode=0o700)
     (directory / "HEAD").write_text(f"ref: {skeleton.head}\n")
     (directory / "config").write_text(configuration)
     (directory / "objects/info/alternates").write_bytes(_alternates(skeleton.objects))

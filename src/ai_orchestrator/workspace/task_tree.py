@@ -86,10 +86,6 @@ class GitTaskTree:
         """HOME and TMPDIR of an attempt are gone; the conversation stays."""
         self._trash.discard(self._layout.attempt(step_key_tree))
 
-    async def get_ready(self) -> None:
-        """The next recording of the tree need not wait for a process to start. Saves time only."""
-        await self._git.get_ready()
-
     async def start_from(self, commit: str) -> bool:
         """Whether the tree is still the same one; it equals the commit now.
 

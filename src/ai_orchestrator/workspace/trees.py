@@ -67,7 +67,7 @@ class TreeSettings:
     """When recording a tree is taken to hang; to be raised where disks are slow."""
     setup_limit_bytes: int = SETUP_LIMIT_BYTES
     """What all set-ups that are kept may take."""
-    has_ready_shell: bool = False
+    has_standing_shells: bool = False
     """For who has a guardian and many steps to record: see `GitClient`."""
 
 
@@ -92,7 +92,7 @@ class GitTrees:
             spawner,
             path_env=path_env,
             user_environment=self._reach.user_environment,
-            has_ready_shell=settings.has_ready_shell,
+            has_standing_shells=settings.has_standing_shells,
         )
         self._hang_s = settings.hang_s
 

@@ -32,7 +32,7 @@ async def trees(tmp_path: Path, path_env: str) -> AsyncIterator[GitTrees]:
 @pytest.fixture
 async def guarded_trees(tmp_path: Path, path_env: str) -> AsyncIterator[GitTrees]:
     """The same as a runner has them: under a guardian, with a shell that waits."""
-    settings = TreeSettings(has_ready_shell=True)
+    settings = TreeSettings(has_standing_shells=True)
     with GuardedSpawner(lease_s=60) as spawner:
         trees = GitTrees(tmp_path / "data", spawner, path_env=path_env, settings=settings)
         yield trees

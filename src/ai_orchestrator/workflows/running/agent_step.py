@@ -128,12 +128,12 @@ async def _close_interrupted(
 async def _attempt(order: AgentStepOrder, views: Sequence[StepView]) -> StepDone | None:
     """One more attempt, from its row to its end; None where there are more of them than `views`.
 
-    The prompt's parts are gathered, the agent's `.git` is made and the tree's recording prepared
-    while the row is written: each waits for something else.
+    The prompt's parts are gathered and the agent's `.git` is made while the row is written: each
+    waits for something else.
     """
     key = order.key(len(views) + 1)
     run = order.run(order.paths(key))
-    async with Ahead(run.gather()) as supplies, Ahead(order.tree.get_ready()):
+    async with Ahead(run.gather()) as supplies:
         beginning = await _beginning(order, views)
         view = _new_view(order, key, beginning)
         started = _started_event(key, view, beginning)

@@ -84,10 +84,6 @@ class TaskTree(Protocol):
         """
         ...
 
-    async def get_ready(self) -> None:
-        """Begins what the next recording of the tree would wait for; only saves time."""
-        ...
-
     async def lend_git(self, commit: str) -> None:
         """Gives the agent a fresh disposable `.git` at the commit."""
         ...
