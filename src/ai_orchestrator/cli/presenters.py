@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Self
 import click
 
 from ai_orchestrator.cli.lines import Line, safe, to_text
-from ai_orchestrator.cli.live_view import LiveView, reduce
 from ai_orchestrator.cli.screen import panel
 from ai_orchestrator.cli.timeline import Timeline
 from ai_orchestrator.model.events import encode_event
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from ai_orchestrator.base.clock import Clock
+    from ai_orchestrator.cli.live_view import LiveView
     from ai_orchestrator.model.events import Event
 
 FRAMES_PER_SECOND = 8
@@ -102,6 +102,9 @@ class LivePresenter:
         self._timeline = timeline
         self._console = console
         self._clock = clock
+        from ai_orchestrator.cli.live_view import LiveView, reduce
+
+        self._reduce = reduce
         self._view = LiveView()
         self._live = self._new_live()
 
@@ -139,7 +142,7 @@ class LivePresenter:
 
     def show(self, event: Event) -> None:
         """Adds the event to the story and to the panel."""
-        self._view = reduce(self._view, event)
+        self._view = self._reduce(self._view, event)
         self._write(self._timeline.feed(event))
 
     def say(self, a_line: Line) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shlex
 from pathlib import Path
@@ -46,6 +45,8 @@ def socket_path(directory: Path, environment: Environment) -> Path:
         return inside
     runtime = environment.get("XDG_RUNTIME_DIR")
     if runtime is not None and os.path.isabs(runtime):  # noqa: PTH117 - a string so far
+        import hashlib  # noqa: PLC0415  # 3 ms of every command, for a path that is seldom so long
+
         digest = hashlib.sha256(os.fsencode(directory)).hexdigest()[:16]
         outside = Path(runtime) / PROGRAM / f"{digest}.sock"
         if _fits(outside):

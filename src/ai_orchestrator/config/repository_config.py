@@ -6,7 +6,6 @@ Nothing outside the repository is read on its word.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -34,6 +33,8 @@ class RepositoryConfig:
     @property
     def digest(self) -> str:
         """SHA-256 over the names and contents of all files, as hexadecimal digits."""
+        import hashlib  # noqa: PLC0415  # 3 ms of every command, where few look at the digest
+
         whole = hashlib.sha256(b"ai-orchestrator trust 1\0")
         for name, data in sorted(self.files.items()):
             whole.update(hashlib.sha256(name.encode()).digest())

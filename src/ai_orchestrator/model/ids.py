@@ -5,8 +5,8 @@ Frozen: other programs, other releases and people's branches depend on these sha
 
 from __future__ import annotations
 
+import os
 import re
-import secrets
 from datetime import datetime
 
 import msgspec
@@ -21,7 +21,7 @@ SHORT_CHARS = 8
 
 def new_task_id(now: datetime) -> str:
     """`t-` and a lower-case ULID: 48 bits of milliseconds, 80 random bits; sorts by time."""
-    value = (int(now.timestamp() * 1000) << 80) | secrets.randbits(80)
+    value = (int(now.timestamp() * 1000) << 80) | int.from_bytes(os.urandom(10), "big")
     return "t-" + "".join(_CROCKFORD[(value >> shift) & 31] for shift in range(125, -1, -5))
 
 
