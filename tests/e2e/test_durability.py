@@ -14,7 +14,7 @@ from typing import Any
 
 import psutil
 import pytest
-from tests.support.configuration import request, shell_agent
+from tests.support.configuration import APPROVE, request, shell_agent
 from tests.support.repository import git
 from tests.support.server import RunnerProcess, processes_naming, running, wait_for
 from tests.support.vendors import USED_TOKENS, claude_agent
@@ -382,6 +382,24 @@ def test_a_lost_guardian_costs_a_run_and_no_task(
         assert fates(view) == [(1, "fresh", "interrupted"), (2, "restarted", "succeeded")]
     assert {step.outcome for step in view.steps} <= {"succeeded", "interrupted"}
     assert processes_naming(str(mark)) == []
+
+
+def test_a_lost_guardian_costs_a_review_and_no_more(data: Path, repository: Path) -> None:
+    """It changes no file, so its next attempt begins where the tree is known to stand."""
+    agents = {
+        "coder": coder("echo hi > out.txt"),
+        "critic": shell_agent(f"sleep 3.14159; {APPROVE}", role="review"),
+    }
+    order = request(repository, agents, {"verify": ["true"]}, options=RunOptions())
+    with running(data) as runner:
+        task_id = runner.backend.submit(order).summary.id
+        wait_for(lambda: bool(processes_naming("3.14159")), "the reviewer to run")
+        guardian_of(runner).kill()
+        view = runner.until_final(task_id)
+    assert view.summary.outcome is OutcomeCode.APPROVED_VERIFIED, view.summary.reason
+    reviews = [one for one in view.steps if one.agent == "critic"]
+    assert [(one.attempt, one.outcome) for one in reviews] == [(1, "interrupted"), (2, "succeeded")]
+    assert len([one for one in view.steps if one.agent == "coder"]) == 1
 
 
 def test_a_frozen_runner_loses_its_agents_and_no_task(

@@ -6,9 +6,10 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import pytest
 from tests.support.configuration import request, shell_agent
 from tests.support.repository import git, make_repository
-from tests.support.server import RunnerProcess, wait_for
+from tests.support.server import RunnerProcess, running, wait_for
 from tests.support.vendors import claude_agent
 
 from ai_orchestrator.model.states import OutcomeCode, TaskState
@@ -137,13 +138,10 @@ def test_a_script_step_s_change_is_committed_like_an_agent_s(
     assert content(runner, view, "loud.txt") == "HELLO"
 
 
-def test_a_tree_that_is_lost_on_the_way_is_set_up_again(
-    runner: RunnerProcess, tmp_path: Path
-) -> None:
-    """Whatever took it away while the task waited; and a person is told."""
+def waits_for_a_quota(runner: RunnerProcess, tmp_path: Path, document: dict[str, Any]) -> str:
+    """A task whose agent is asked again in 5 s, and needs then what its tree was given."""
     repository = make_repository(tmp_path / "repository", FILES)
     (repository / ".env").write_text("TOKEN=1\n")
-    setup = {"copy": [".env"], "setup": ["sh -c 'mkdir -p deps && echo yes > deps/ok'"]}
     asked = tmp_path / "asked"
     script = f"""
     if [ ! -e {asked} ]; then : > {asked}; limited_for 5; refused 429; fi
@@ -151,7 +149,7 @@ def test_a_tree_that_is_lost_on_the_way_is_set_up_again(
     order = request(
         repository,
         {"coder": claude_agent(tmp_path, script)},
-        {**setup, "verify": ["true"]},
+        {"copy": [".env"], "verify": ["true"], **document},
         workflow="quick",
         options=RunOptions(sandbox="off"),
     )
@@ -159,8 +157,35 @@ def test_a_tree_that_is_lost_on_the_way_is_set_up_again(
     wait_for(
         lambda: runner.backend.task(task_id).summary.state is TaskState.WAITING_QUOTA, "the wait"
     )
-    shutil.rmtree(runner.data_dir / "work" / task_id / "a1" / "tree")
-    view = runner.until_final(task_id)
-    assert view.summary.outcome is OutcomeCode.VERIFIED, view.summary.reason
-    assert content(runner, view, "out.txt") == "TOKEN=1\nyes"
-    assert any("was made anew; setup run" in note for note in view.notes), view.notes
+    return task_id
+
+
+@pytest.mark.parametrize("moment", ["at-work", "not-running", "killed-while-setting-up"])
+def test_a_tree_that_is_lost_on_the_way_is_set_up_again(tmp_path: Path, moment: str) -> None:
+    """Whatever took it away while the task waited; a person is told.
+
+    What the commands do to files of the repository is not taken for the agent's change.
+    """
+    mark, data = tmp_path / "mark", tmp_path / "data"
+    makes = "mkdir -p deps; echo yes > deps/ok; echo by-setup >> README"
+    hangs = f"[ ! -e {mark} ] || {{ rm {mark}; touch {mark}.reached; sleep 600; }}"
+    document = {"setup": [f"sh -c '{hangs}; {makes}'"]}
+    with running(data) as runner:
+        task_id = waits_for_a_quota(runner, tmp_path, document)
+        tree = data / "work" / task_id / "a1" / "tree"
+        if moment == "not-running":
+            runner.kill()
+        if moment == "killed-while-setting-up":
+            mark.touch()
+        shutil.rmtree(tree)
+        if moment == "killed-while-setting-up":
+            wait_for(Path(f"{mark}.reached").exists, "the second set-up")
+            runner.kill()
+        if moment == "at-work":
+            runner.until_final(task_id)
+    with running(data) as runner:
+        view = runner.until_final(task_id)
+        assert view.summary.outcome is OutcomeCode.VERIFIED, view.summary.reason
+        assert content(runner, view, "out.txt") == "TOKEN=1\nyes"
+        assert [change.path for change in runner.backend.diff(task_id).files] == ["out.txt"]
+        assert any("set up anew" in note for note in view.notes), view.notes

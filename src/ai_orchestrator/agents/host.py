@@ -54,6 +54,8 @@ from ai_orchestrator.model.workflow import AgentSpec
 log = logging.getLogger(__name__)
 
 LIMIT_RESULT_FILE_BYTES = 2**20
+LEAST_TIME_S = 1.0
+"""A run that begins at all gets this much, whether or not it had to wait."""
 _SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
 
 
@@ -215,10 +217,8 @@ class ProcessAgentHost:
 
 
 def _after_wait(order: AgentOrder, waited_s: float) -> AgentOrder:
-    """With what the task's time has left for the run. Raises `TurnLimitError` for nothing."""
-    left_s = order.remaining_s - waited_s
-    if left_s <= 0:
-        raise TurnLimitError
+    """With what the task's time has left for the run."""
+    left_s = max(order.remaining_s - waited_s, LEAST_TIME_S)
     limits = msgspec.structs.replace(order.limits, timeout_s=min(order.limits.timeout_s, left_s))
     return replace(order, limits=limits)
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -117,6 +118,7 @@ class RawLog:
         look: Callable[[], None] = lambda: None,
     ) -> None:
         self.is_closed = False
+        self._turn = threading.Lock()  # who is cancelled closes it while a thread still writes
         self._open_file = open_file
         self._file: BinaryIO | None = None
         self._look = look
@@ -137,21 +139,23 @@ class RawLog:
 
     def close(self) -> None:
         """Writes what came without a line feed and closes the file. Idempotent, never raises."""
-        if self.is_closed:
-            return
-        self.is_closed = True
-        self._look()
-        self._write(b"", self._out.finish())
-        self._write_stderr(self._err.finish())
-        try:
-            self._opened().close()
-        except OSError as error:  # what was buffered has no room; the descriptor is closed
-            self._fail(error)
+        with self._turn:
+            if self.is_closed:
+                return
+            self.is_closed = True
+            self._look()
+            self._write(b"", self._out.finish())
+            self._write_stderr(self._err.finish())
+            try:
+                self._opened().close()
+            except OSError as error:  # what was buffered has no room; the descriptor is closed
+                self._fail(error)
 
     def write(self, chunks: Sequence[tuple[bool, bytes]]) -> None:
         """Writes chunks in order; each with whether it is of standard error."""
-        for is_stderr, chunk in chunks:
-            (self.stderr if is_stderr else self.stdout)(chunk)
+        with self._turn:
+            for is_stderr, chunk in () if self.is_closed else chunks:
+                (self.stderr if is_stderr else self.stdout)(chunk)
 
     @property
     def stderr_tail(self) -> str:

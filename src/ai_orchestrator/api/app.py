@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import Protocol
 
 from litestar import Litestar, Router
 from litestar.di import Provide
@@ -19,18 +19,25 @@ from ai_orchestrator.services.tasks import TaskService
 MAX_BODY_BYTES = 16 * 2**20
 
 
-def build_app(
-    tasks: TaskService, server: ServerService, on_request: Callable[[int], None]
-) -> Litestar:
-    """The application. `on_request` is told +1 when a request begins and -1 when it has ended."""
+class OnRequest(Protocol):
+    """Told of requests."""
+
+    def __call__(self, change: int, /, *, is_read: bool) -> None:
+        """+1 when one begins and -1 when it has ended; `is_read`: it only looks."""
+        ...
+
+
+def build_app(tasks: TaskService, server: ServerService, on_request: OnRequest) -> Litestar:
+    """The application."""
 
     def counted(app: ASGIApp) -> ASGIApp:
         async def middleware(scope: Scope, receive: Receive, send: Send) -> None:
-            on_request(1)
+            is_read = scope.get("method") in ("GET", "HEAD")
+            on_request(1, is_read=is_read)
             try:
                 await app(scope, receive, send)
             finally:
-                on_request(-1)
+                on_request(-1, is_read=is_read)
 
         return middleware
 

@@ -7,7 +7,8 @@ prompt while its row is written, a task's repository is looked at while its work
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
@@ -50,6 +51,24 @@ async def together(
     except BaseExceptionGroup as failures:
         raise failures.exceptions[0] from None
     return one.result(), two.result()
+
+
+@asynccontextmanager
+async def surely(work: Coroutine[Any, Any, None]) -> AsyncIterator[Gate]:
+    """Work beside the block that is done whatever becomes of the block; it has to be bounded.
+
+    Gives a gate that opens with its end, and raises what it raised.
+    """
+    task = asyncio.get_running_loop().create_task(work)
+
+    async def gate() -> None:
+        await asyncio.shield(task)
+
+    try:
+        yield gate
+    finally:
+        if await until_done(task):
+            raise asyncio.CancelledError
 
 
 class Ahead(Generic[T]):

@@ -131,8 +131,11 @@ class LocalRunner:
         They differ where a long path has to go below `XDG_RUNTIME_DIR`, and that has changed.
         """
         said = (holder(self.data_dir / "lock") or {}).get("socket")
-        is_there = isinstance(said, str) and is_held(self.data_dir / "lock")
-        return Path(str(said)) if is_there else self.socket
+        if not isinstance(said, str) or not is_held(self.data_dir / "lock"):
+            return self.socket
+        # Seen from another mount the directory may be found and the path in it not.
+        named = Path(said)
+        return named if named.is_absolute() and named.exists() else self.socket
 
     def ensure(self) -> tuple[UnixTransport, ServerInfo | None]:
         """The way to a runner of this release, started where needed; who it is, if just started.

@@ -44,14 +44,15 @@ class StoredArchive:
 
     async def facts(self, task_id: str, task_attempt: int) -> TaskFacts:
         """The frozen facts. Raises `NotFoundError`."""
-        return await asyncio.to_thread(self._facts, task_id, task_attempt)
+        facts, credentials = await asyncio.to_thread(self._facts, task_id, task_attempt)
+        self._learn(task_id, task_attempt, credentials)  # known to the redactor from here on
+        return facts
 
-    def _facts(self, task_id: str, task_attempt: int) -> TaskFacts:
+    def _facts(self, task_id: str, task_attempt: int) -> tuple[TaskFacts, dict[str, str]]:
         frozen = self.database.read(lambda c: frozen_task(c, task_id))
         if frozen.base_commit is None:
             raise EnvironmentProblemError(f"task {task_id}: has no base commit.")
-        self._credentials(task_id, task_attempt)  # the redactor knows them from here on
-        return TaskFacts(
+        facts = TaskFacts(
             task_id=task_id,
             task_attempt=task_attempt,
             task=frozen.task,
@@ -62,6 +63,7 @@ class StoredArchive:
             home=frozen.context.home,
             principal=frozen.principal,
         )
+        return facts, self._credentials(task_id)
 
     async def account_env(self, facts: TaskFacts, agent: AgentSpec) -> Mapping[str, str]:
         """The variables of the agent's account, and those that say where its login is valid.
@@ -69,23 +71,28 @@ class StoredArchive:
         Only what was sent with the task. An account that is a directory is one variable, the
         vendor's own for it.
         """
-        return await asyncio.to_thread(self._account_env, facts, agent)
+        credentials, env = await asyncio.to_thread(self._account_env, facts, agent)
+        self._learn(facts.task_id, facts.task_attempt, credentials)
+        return env
 
-    def _account_env(self, facts: TaskFacts, agent: AgentSpec) -> Mapping[str, str]:
-        credentials = self._credentials(facts.task_id, facts.task_attempt)
+    def _account_env(
+        self, facts: TaskFacts, agent: AgentSpec
+    ) -> tuple[dict[str, str], Mapping[str, str]]:
+        credentials = self._credentials(facts.task_id)
         accounts = tuple(facts.spec.accounts.values())
         places = login_places(facts.home, self.kept_logins)
         account = chosen_account(agent, accounts, credentials, places)
-        return {**open_variables(agent, credentials), **account.env}
+        return credentials, {**open_variables(agent, credentials), **account.env}
 
-    def _credentials(self, task_id: str, task_attempt: int) -> dict[str, str]:
+    def _credentials(self, task_id: str) -> dict[str, str]:
         sealed = self.database.read(lambda c: load_credentials(c, task_id))
-        if sealed is None:
-            return {}
-        credentials = self.vault.decrypt(task_id, sealed)
+        return {} if sealed is None else self.vault.decrypt(task_id, sealed)
+
+    def _learn(self, task_id: str, task_attempt: int, credentials: Mapping[str, str]) -> None:
+        """Not to be done in a thread, which a cancellation does not stop: `forget` is the last."""
         secrets = {name: value for name, value in credentials.items() if is_secret(name)}
-        self.redactor.add(workflow_id(task_id, task_attempt), secrets)
-        return credentials
+        if secrets:
+            self.redactor.add(workflow_id(task_id, task_attempt), secrets)
 
     def forget(self, task_id: str, task_attempt: int) -> None:
         """Takes the attempt's secrets out of memory; their row goes with the final state.

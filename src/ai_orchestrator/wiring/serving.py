@@ -96,65 +96,100 @@ def _acquired(data_dir: Path) -> Held:
     return held
 
 
-async def serve(server: Server, held: Held, serving: Serving, *, has_signals: bool) -> None:
-    """Answers on the socket until the server has to leave."""
-    listener = _listen(serving.socket)
-    http = uvicorn.Server(
-        uvicorn.Config(
-            server.app,
-            log_config=None,
-            access_log=False,
-            lifespan="off",
-            timeout_graceful_shutdown=2,
-        )
-    )
-    loop = asyncio.get_running_loop()
+async def serve(
+    server: Server,
+    held: Held,
+    serving: Serving,
+    *,
+    has_signals: bool,
+    listener: socket.socket | None = None,
+) -> socket.socket | None:
+    """Answers on the socket until the server has to leave.
 
-    def stop() -> None:
-        """Nobody finds us from now on; who has found us is heard in the time of one more tick."""
-        serving.socket.unlink(missing_ok=True)
-        http.should_exit = True
-
-    def leave() -> None:
-        loop.call_soon_threadsafe(stop)
-
-    server.on_leave(leave)
+    Gives a listener where that is not meant for good: the socket's name was removed, it has it now,
+    and is to be passed to the next call.
+    """
+    listener = listener or _listen(serving.socket)
+    turn = _Turn(server, serving)
+    server.on_leave(turn.leave_from_any_thread)
     held.describe(
         {
             "pid": os.getpid(),
             "release": server.release,
-            "socket": str(serving.socket),
+            "socket": str(serving.socket.absolute()),
             "started_at": SystemClock().now().isoformat(),
         }
     )
-    beside: set[asyncio.Task[None]] = set()
-
-    def begin(work: Coroutine[Any, Any, None]) -> None:
-        beside.add(loop.create_task(work))
-
     if serving.idle_s is not None:
-        begin(_leave_when_idle(server, stop, serving.idle_s))
-        begin(_leave_when_hidden(serving.socket, stop))
-
-    is_asked = False
-
-    def terminate() -> None:
-        """Two signals may be heard in one turn of the loop, before a drain has begun."""
-        nonlocal is_asked
-        if is_asked or server.is_draining:
-            stop()
-        else:
-            is_asked = True
-            begin(_drain(server, stop, serving.drain_s))
-
+        turn.begin(_leave_when_idle(server, turn.stop, serving.idle_s))
+        turn.begin(_show_anew_when_hidden(turn))
     if has_signals:
-        loop.add_signal_handler(signal.SIGTERM, terminate)
-    with contextlib.closing(listener):
-        await http._serve(sockets=[listener])  # noqa: SLF001  # `serve` would take our signals
-    for task in beside:
-        task.cancel()
-    await asyncio.gather(*beside, return_exceptions=True)
-    serving.socket.unlink(missing_ok=True)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, turn.terminate)
+    await turn.answer(listener)
+    return turn.next_listener
+
+
+class _Turn:
+    """One call of `serve`: its HTTP server, what goes on beside it, and what ends it."""
+
+    def __init__(self, server: Server, serving: Serving) -> None:
+        self.server = server
+        self.serving = serving
+        self.next_listener: socket.socket | None = None
+        self._http = uvicorn.Server(
+            uvicorn.Config(
+                server.app,
+                log_config=None,
+                access_log=False,
+                lifespan="off",
+                timeout_graceful_shutdown=2,
+            )
+        )
+        self._loop = asyncio.get_running_loop()
+        self._beside: set[asyncio.Task[None]] = set()
+        self._is_asked = False
+
+    def begin(self, work: Coroutine[Any, Any, None]) -> None:
+        """Goes on until it ends or the turn does."""
+        self._beside.add(self._loop.create_task(work))
+
+    async def answer(self, listener: socket.socket) -> None:
+        """Returns when the turn is over."""
+        with contextlib.closing(listener):
+            await self._http._serve(sockets=[listener])  # noqa: SLF001  # `serve` takes our signals
+        for task in self._beside:
+            task.cancel()
+        await asyncio.gather(*self._beside, return_exceptions=True)
+        if self.next_listener is None:
+            _hide(self.serving.socket)
+
+    def stop(self) -> None:
+        """Nobody finds us from now on; who has found us is heard in the time of one more tick."""
+        self._http.should_exit = True
+        _hide(self.serving.socket)
+
+    def leave_from_any_thread(self) -> None:
+        """`stop`, soon."""
+        self._loop.call_soon_threadsafe(self.stop)
+
+    def change_over(self, listener: socket.socket) -> None:
+        """Whoever connects from now on is answered in the next turn."""
+        self.next_listener = listener
+        self._http.should_exit = True
+
+    def terminate(self) -> None:
+        """Two signals may be heard in one turn of the loop, before a drain has begun."""
+        if self._is_asked or self.server.is_draining:
+            self.stop()
+        else:
+            self._is_asked = True
+            self.begin(_drain(self.server, self.stop, self.serving.drain_s))
+
+
+def _hide(path: Path) -> None:
+    """The socket has no name any more, where that can be helped."""
+    with contextlib.suppress(OSError):
+        path.unlink()
 
 
 def _listen(path: Path) -> socket.socket:
@@ -191,16 +226,29 @@ async def _leave_when_idle(server: Server, stop: Callable[[], None], idle_s: flo
             return
 
 
-async def _leave_when_hidden(path: Path, stop: Callable[[], None]) -> None:
-    """Stops once the socket's name is gone: nobody could find it, or start another runner.
+async def _show_anew_when_hidden(turn: _Turn) -> None:
+    """Makes a new socket once the name of this one is gone: nobody could find the runner.
 
-    With a task unfinished the runner serves again, under a new socket.
+    Nor could anybody start another one. Without a task that is unfinished it leaves. A request that
+    is about to change something is answered first; where the socket cannot be made the task goes on
+    all the same, and it is tried again.
     """
-    while True:  # until it is cancelled with the server's end
+    path, server = turn.serving.socket, turn.server
+    is_told = False
+    while True:  # until it is cancelled with the turn's end
         await asyncio.sleep(LOOK_S)
-        if not await asyncio.to_thread(path.exists):
+        if await asyncio.to_thread(os.path.exists, path):
+            continue
+        if not is_told:
             log.warning("somebody removed the socket %s", path)
-            stop()
+            is_told = True
+        if server.is_asked_to_change or server.is_draining:
+            continue
+        if not await _has_unfinished(server):
+            turn.stop()
+            return
+        with contextlib.suppress(EnvironmentProblemError):
+            turn.change_over(await asyncio.to_thread(_listen, path))
             return
 
 

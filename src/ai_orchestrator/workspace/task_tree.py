@@ -87,18 +87,25 @@ class GitTaskTree:
         self._trash.discard(self._layout.attempt(step_key_tree))
 
     async def start_from(self, commit: str) -> bool:
-        """Whether the tree is still the same one; it equals the commit now.
+        """Whether the tree is ready, as `mark_ready` said of it; it equals the commit now.
 
-        Ignored files stay in it, untracked ones go. One that was made anew has neither those nor
-        what it was furnished with.
+        Ignored files stay, untracked ones go. One that was made anew lacks what it was given.
         """
         async with self._tree_lock:
             if not self.tree.is_made:
                 await self.tree.make(check_commit(commit))
-                return False
-            if await self._equals(commit):
-                return True
-            return await self.tree.move_to(commit, keep_ignored=True)
+            elif not await self._equals(commit):
+                await self.tree.move_to(commit, keep_ignored=True)
+            return self.tree.is_ready
+
+    @property
+    def is_ready(self) -> bool:
+        """It is the tree of which `mark_ready` said so."""
+        return self.tree.is_ready
+
+    def mark_ready(self) -> None:
+        """The tree has what `environment` and `setup:` give it, as long as it is the same one."""
+        self.tree.mark_ready()
 
     async def is_at(self, commit: str) -> bool:
         """The tree equals the commit, untracked files included."""

@@ -59,6 +59,11 @@ class Ground:
         return self.index.with_name(f"{self.index.name}.made")
 
     @property
+    def ready_marker(self) -> Path:
+        """Exists when the checkout has also been furnished and set up."""
+        return self.index.with_name(f"{self.index.name}.ready")
+
+    @property
     def lock(self) -> Path:
         """Git's lock on the index."""
         return self.index.with_name(f"{self.index.name}.lock")
@@ -94,6 +99,15 @@ class WorkTree:
         """It was once whole, and its top is still a folder."""
         return self.ground.marker.exists() and is_folder(self.ground.tree)
 
+    @property
+    def is_ready(self) -> bool:
+        """It has what it was once furnished with and set up by: see `mark_ready`."""
+        return self.is_made and self.ground.ready_marker.exists()
+
+    def mark_ready(self) -> None:
+        """The checkout was furnished and set up. Holds as long as it is the same one."""
+        self.ground.ready_marker.touch()
+
     def require_made(self) -> None:
         """Raise `UnrecordableTreeError` where no folder is: a link could lead anywhere."""
         if not self.is_made:
@@ -119,6 +133,7 @@ class WorkTree:
 
     def forget(self) -> None:
         """Nothing is left of the checkout; what it held goes to the trash."""
+        self.ground.ready_marker.unlink(missing_ok=True)
         self.ground.marker.unlink(missing_ok=True)
         self._trash.discard(self.ground.tree)
         self.ground.index.unlink(missing_ok=True)
@@ -147,7 +162,7 @@ class WorkTree:
         """Tree, commit and the printed difference of the step that the checkout holds.
 
         The commit is the parent where nothing changed; no ref names a new one yet. None when
-        something is unusual: then nothing was recorded, and `record` must be asked.
+        something is unusual: then no commit is told, and `record` must be asked.
         """
         self.require_made()
         chain = stepping(parent, old_tree, message.encode(errors="backslashreplace"))
@@ -158,23 +173,22 @@ class WorkTree:
         commit = rest[-len(tree) - 1 : -1]
         return tree.decode(), commit.decode(), rest[: -len(tree) - 1]
 
-    async def move_to(self, treeish: str, *, keep_ignored: bool) -> bool:
-        """Whether the checkout is still the same one; it equals a commit or tree now.
+    async def move_to(self, treeish: str, *, keep_ignored: bool) -> None:
+        """The checkout equals a commit or tree; what git does not know is gone.
 
-        What git does not know is gone. Without ignored files it holds nothing else at all, also of
-        what git never looks at. A checkout that resists is thrown away and made anew.
+        Without ignored files it holds nothing else at all, also of what git never looks at.
+        A checkout that resists is thrown away and made anew.
         """
         self._unlock()
         try:
             if await self._try_move(treeish, keep_ignored=keep_ignored):
-                return True
+                return
             await asyncio.to_thread(make_accessible, self.ground.tree)
             if await self._try_move(treeish, keep_ignored=keep_ignored):
-                return True
+                return
         except (UnrecordableTreeError, GitTimeoutError) as error:
             log.warning("%s is made anew: %s", self.ground.tree, error)
         await self.make(treeish)
-        return False
 
     async def _try_move(self, treeish: str, *, keep_ignored: bool) -> bool:
         """Whether it went without a word."""

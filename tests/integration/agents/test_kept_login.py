@@ -170,6 +170,12 @@ async def test_the_tasks_time_goes_on_in_a_wait(inside: Tasks) -> None:
     assert (await second).error_kind == "limit"
 
 
+async def test_a_run_that_need_not_wait_has_its_least_time(inside: Tasks) -> None:
+    """As with any other account, however little is left of the task's time."""
+    order = inside.order("one", "touch up", remaining_s=0.0)
+    assert (await inside.stage.host.run(order, lambda _: None)).error_kind is None
+
+
 async def test_nobody_logged_in_is_said_before_the_start(inside: Tasks) -> None:
     """With what to type."""
     (inside.state / LOGIN_FILE).unlink()

@@ -144,6 +144,15 @@ def test_a_runner_is_found_where_it_says_that_it_listens(data: Path, tmp_path: P
     assert not local(data).socket.exists()
 
 
+@pytest.mark.parametrize("said", ["data/runner.sock", "/nowhere/runner.sock"])
+def test_a_path_that_is_none_here_is_not_believed(data: Path, said: str) -> None:
+    """The directory is seen from another mount than its runner's."""
+    pid = HttpBackend(local(data).ensure()[0]).info().pid
+    lock = data / "lock"
+    lock.write_text(json.dumps({**json.loads(lock.read_text()), "socket": said}))
+    assert HttpBackend(local(data).ensure()[0]).info().pid == pid
+
+
 def test_newer_clients_that_come_at_once_get_one_newer_runner(data: Path) -> None:
     """Both ask the older one to leave; one of them starts the next."""
     older = RunnerProcess(data, "--release", OLD, program=PROGRAM)

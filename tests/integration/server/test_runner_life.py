@@ -86,6 +86,33 @@ def test_a_runner_at_work_whose_socket_was_removed_is_found_again(
         assert [step.outcome for step in view.steps if step.kind == "agent"] == ["succeeded"]
 
 
+def test_a_runner_whose_socket_cannot_be_made_again_ends_its_task(
+    tmp_path: Path, repository: Path
+) -> None:
+    """Its directory is gone, as a session's is after the logout; the work goes on."""
+    gate, place = tmp_path / "gate", tmp_path / "session"
+    place.mkdir()
+    runner = RunnerProcess(tmp_path / "data", outside=place)
+    try:
+        runner.until_ready()
+        task_id = runner.backend.submit(held_up(repository, gate)).summary.id
+        until_reached(gate)
+        place.rename(tmp_path / "gone")
+        place.write_text("no directory")
+        wait_for(lambda: "removed the socket" in said(tmp_path), "the runner to notice")
+        gate.touch()
+        assert ended(runner) == 0
+    finally:
+        runner.close()
+    with running(tmp_path / "data") as another:
+        assert another.backend.task(task_id).summary.state is TaskState.SUCCEEDED
+
+
+def said(tmp_path: Path) -> str:
+    """The log of the runner whose directory was moved away."""
+    return (tmp_path / "gone" / "test-runner.log").read_text()
+
+
 def test_a_runner_without_a_task_whose_socket_was_removed_leaves(tmp_path: Path) -> None:
     """The next command starts another one."""
     with running(tmp_path / "data") as runner:

@@ -84,7 +84,8 @@ class Site:
         )
         return build_app(tasks, cast("ServerService", None), self._count)
 
-    def _count(self, change: int) -> None:
+    def _count(self, change: int, /, *, is_read: bool) -> None:
+        assert is_read
         self.open_requests += change
 
     async def say(self, text: str) -> None:

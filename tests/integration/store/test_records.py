@@ -113,11 +113,11 @@ async def test_repeating_changes_nothing(store: Any, event: Make, step: Make) ->
     task_id = store.accept()
     started = event(task_id, "started", StepStartedData("agent"))
     done = step(outcome="succeeded", commit="c1")
-    for _ in range(2):
-        await store.records.start_attempt(step(), task_id, 1, started)
+    began = [await store.records.start_attempt(step(), task_id, 1, started) for _ in range(2)]
+    assert began == [True, False]
     for _ in range(2):
         await store.records.finish_attempt(done, task_id, 1, [_finished(event, task_id)])
-    await store.records.start_attempt(step(), task_id, 1, started)
+    assert not await store.records.start_attempt(step(), task_id, 1, started)
     assert await store.records.attempts(task_id, 1, "implement", 1) == [done]
     assert [e.seq for e in _events(store, task_id)] == [1, 2, 3]
 

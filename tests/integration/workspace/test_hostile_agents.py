@@ -197,6 +197,7 @@ async def test_a_link_in_the_place_of_the_tree_leads_nobody_astray(opened: Opene
     assert not await opened.tree.is_at(opened.base)
     await opened.tree.clean_checkout(opened.base)
     assert not await opened.tree.start_from(opened.base)
+    opened.tree.mark_ready()
     assert await opened.tree.start_from(opened.base)
     await opened.tree.lend_git(opened.base)
     assert user.state() == before

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -25,13 +26,31 @@ def test_git_finds_what_was_set_and_set_again(opened: Opened) -> None:
     assert opened.git("fsck", "--connectivity-only", "--no-dangling") == ""
 
 
+def test_several_that_set_one_ref_at_once_do_not_meet(opened: Opened) -> None:
+    """Requests do so beside the task's own steps; a reader never finds half a ref."""
+    repository = opened.tree.repository
+    other = opened.git("commit-tree", f"{opened.base}^{{tree}}", "-m", "x")
+    set_ref(repository, REF, opened.base)
+    read = set()
+
+    def work(commit: str) -> None:
+        for _ in range(100):
+            set_ref(repository, REF, commit)
+            read.add((repository / REF).read_text())
+
+    with ThreadPoolExecutor(3) as pool:
+        for done in [pool.submit(work, commit) for commit in (opened.base, other, opened.base)]:
+            done.result()
+    assert read == {f"{opened.base}\n", f"{other}\n"}
+    assert [path.name for path in (repository / REF).parent.iterdir()] == [Path(REF).name]
+
+
 def test_what_a_killed_process_left_is_no_hindrance(opened: Opened) -> None:
-    """Nobody else sets refs of the task, so a file that was begun is nobody's."""
+    """It goes with the next opening of the task."""
     half = opened.tree.repository / f"{REF}.lock"
     half.parent.mkdir(parents=True)
     half.write_text("half")
     set_ref(opened.tree.repository, REF, opened.base)
-    assert not half.exists()
     assert opened.git("rev-parse", REF) == opened.base
 
 

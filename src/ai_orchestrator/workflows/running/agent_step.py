@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from ai_orchestrator.base.beside import Ahead, Gate, always_open
+from ai_orchestrator.base.beside import Ahead, Gate, always_open, surely
 from ai_orchestrator.base.errors import EnvironmentProblemError
 from ai_orchestrator.model.agent import Usage
 from ai_orchestrator.model.events import (
@@ -166,8 +166,8 @@ async def _carried_out(
         answer, view = await _ask(order, run, begun, supplies, feed)
         order.world.point("agent.ended", key.tree)
         feed.end()
-        async with Ahead(_save(order, key, run.paths, answer)) as saving:
-            commit = await _settle_tree(order, key, view, answer, saving.result)
+        async with surely(_save(order, key, run.paths, answer)) as saved:
+            commit = await _settle_tree(order, key, view, answer, saved)
     return await _finish(order, key, view, answer, commit)
 
 
@@ -197,7 +197,7 @@ async def _beginning(order: AgentStepOrder, views: Sequence[StepView]) -> Beginn
     last = views[-1] if views else None
     if last is not None and last.session is not None:
         left = await tree.find(f"{order.key(last.attempt).ref}-interrupted", progress.head)
-        if left is not None and await tree.is_at(left.commit):
+        if left is not None and tree.is_ready and await tree.is_at(left.commit):
             return Beginning("resumed", last.session, "its tree is as it was left")
     await _put_in_place(order, order.key(len(views) + 1))
     session = progress.sessions.get(conversation_key(order.step))

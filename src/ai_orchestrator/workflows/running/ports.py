@@ -78,10 +78,19 @@ class TaskTree(Protocol):
         ...
 
     async def start_from(self, commit: str) -> bool:
-        """Whether the tree is still the same one; it equals the commit now.
+        """Whether the tree is ready, as `mark_ready` said of it; it equals the commit now.
 
-        Ignored files stay. One that was made anew has none of them, nor what it was furnished with.
+        Ignored files stay. One that had to be made anew lacks them, and is not ready.
         """
+        ...
+
+    @property
+    def is_ready(self) -> bool:
+        """It is the tree of which `mark_ready` said so."""
+        ...
+
+    def mark_ready(self) -> None:
+        """The tree was furnished and set up. Holds as long as it is the same one."""
         ...
 
     async def lend_git(self, commit: str) -> None:

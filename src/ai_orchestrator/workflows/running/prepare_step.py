@@ -72,6 +72,7 @@ async def _prepare(
         is_before_agents=True,
     )
     said = await set_up(world, facts, order)
+    tree.mark_ready()
     base_tree = await tree.tree_of(facts.base)
     verifiers = facts.spec.verifiers
     if verifiers is None:

@@ -20,6 +20,7 @@ from ai_orchestrator.workflows.running.world import TaskFacts, World
 
 SETUP_TIMEOUT_S = 1800.0
 SETUP_OUTPUT_CHARS = 2_000
+_MADE_ANEW = "The work tree was lost or could not be used any more: it is made and set up anew."
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,18 +42,19 @@ class SetUp:
 async def put_in_place(
     world: World, facts: TaskFacts, tree: TaskTree, commit: str, name: str
 ) -> None:
-    """The agent's tree equals the commit; one that had to be made anew is ready again.
+    """The agent's tree equals the commit; one that had to be made anew is made ready again.
 
     `name`: of the step that wants it. Raises as `set_up`.
     """
     if await tree.start_from(commit):
         return
+    await world.records.add_note(facts.task_id, _MADE_ANEW)
     equipment = await world.trees.equip(
         facts.task_id, facts.task_attempt, facts.source, facts.spec.environment
     )
-    said = await set_up(world, facts, SetUp(tree, "work", tree.work, name, equipment.paths))
-    note = "The work tree could not be used any more and was made anew"
-    await world.records.add_note(facts.task_id, f"{note}; {said}." if said else f"{note}.")
+    await set_up(world, facts, SetUp(tree, "work", tree.work, name, equipment.paths))
+    await tree.start_from(commit)  # what the commands did to its own files is nobody's change
+    tree.mark_ready()
 
 
 async def set_up(world: World, facts: TaskFacts, order: SetUp) -> str:
