@@ -124,11 +124,6 @@ class Server:
         return self.traffic.open_requests > 0 or bool(self.engine.running)
 
     @property
-    def is_asked_to_change(self) -> bool:
-        """A request is being answered that does more than look."""
-        return self.traffic.open_changes > 0
-
-    @property
     def last_used_s(self) -> float:
         """Monotonic time of the last sign of use."""
         return self.traffic.last_s

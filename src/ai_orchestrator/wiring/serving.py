@@ -242,7 +242,7 @@ async def _show_anew_when_hidden(turn: _Turn) -> None:
         if not is_told:
             log.warning("somebody removed the socket %s", path)
             is_told = True
-        if server.is_asked_to_change or server.is_draining:
+        if server.traffic.open_changes > 0 or server.is_draining:
             continue
         if not await _has_unfinished(server):
             turn.stop()

@@ -11,6 +11,7 @@ from datetime import datetime
 from ai_orchestrator.base.errors import EnvironmentProblemError
 from ai_orchestrator.model.events import StepFinishedData, StepStartedData, VerifierFinishedData
 from ai_orchestrator.model.ids import StepKey
+from ai_orchestrator.model.orders import Equipment
 from ai_orchestrator.model.review import VerifierResult
 from ai_orchestrator.model.states import OutcomeCode, TaskState
 from ai_orchestrator.model.workflow import AgentSpec
@@ -58,21 +59,7 @@ async def _prepare(
         await world.records.add_note(facts.task_id, shortfall)
     await world.agents.check(_agents_used(facts), facts.path_env)
     tree = await open_tree(world, facts)
-    equipment = await world.trees.equip(
-        facts.task_id, facts.task_attempt, facts.source, facts.spec.environment
-    )
-    for note in equipment.notes:
-        await world.records.add_note(facts.task_id, note)
-    order = SetUp(
-        tree=tree,
-        which="work",
-        work=tree.work,
-        name=key.tree,
-        furnished=equipment.paths,
-        is_before_agents=True,
-    )
-    said = await set_up(world, facts, order)
-    tree.mark_ready()
+    equipment, said = await _made_ready(world, facts, key, tree)
     base_tree = await tree.tree_of(facts.base)
     verifiers = facts.spec.verifiers
     if verifiers is None:
@@ -111,6 +98,28 @@ async def _prepare(
         at=world.clock.now().timestamp(),
     )
     return prepared, said
+
+
+async def _made_ready(
+    world: World, facts: TaskFacts, key: StepKey, tree: TaskTree
+) -> tuple[Equipment, str]:
+    """The tree is furnished and set up; what was done to set it up, as a sentence."""
+    equipment = await world.trees.equip(
+        facts.task_id, facts.task_attempt, facts.source, facts.spec.environment
+    )
+    for note in equipment.notes:
+        await world.records.add_note(facts.task_id, note)
+    order = SetUp(
+        tree=tree,
+        which="work",
+        work=tree.work,
+        name=key.tree,
+        furnished=equipment.paths,
+        is_before_agents=True,
+    )
+    said = await set_up(world, facts, order)
+    tree.mark_ready()
+    return equipment, said
 
 
 def _stopped(world: World, facts: TaskFacts, stopped: Stopped) -> Prepared:
