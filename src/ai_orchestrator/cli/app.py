@@ -124,7 +124,9 @@ def opened_backend(ctx: click.Context, settings: CliSettings | None = None) -> I
     opened_at = app.clock.now()
     backend = app.services().open_backend(settings or settings_of(ctx))
     try:
-        _tell_about(ctx, backend.info(), opened_at)
+        with told_when_late("waiting for the server to answer ...", after_s=1.0):
+            info = backend.info()
+        _tell_about(ctx, info, opened_at)
         yield backend
     finally:
         backend.close()
@@ -169,6 +171,20 @@ def next_command(ctx: click.Context, *words: str, data_dir: str | None = None) -
 def tell(text: str) -> None:
     """A remark for people, on stderr."""
     click.echo(f"{PROGRAM}: {with_short_ids(clean(text))}", err=True)
+
+
+@contextmanager
+def told_when_late(text: str, *, after_s: float) -> Iterator[None]:
+    """Tells the person what a block waits for, where it lasts so long."""
+    import threading
+
+    telling = threading.Timer(after_s, tell, (text,))
+    telling.daemon = True
+    telling.start()
+    try:
+        yield
+    finally:
+        telling.cancel()
 
 
 def tell_notes(ctx: click.Context, place: ConfigPlace) -> Sequence[str]:

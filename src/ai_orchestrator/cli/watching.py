@@ -6,7 +6,6 @@ The part that `run`, `demo`, `tasks watch` and `tasks retry --watch` have in com
 from __future__ import annotations
 
 import sys
-import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -23,6 +22,7 @@ from ai_orchestrator.cli.app import (
     show_json,
     tell,
     terminal_of,
+    told_when_late,
     write_bytes,
 )
 from ai_orchestrator.cli.failures import CommandInterruptedError
@@ -83,19 +83,15 @@ def accept(backend: Backend, request: TaskRequest, interrupts: Interrupts) -> Ta
 
     A repository may have to be fetched before it is accepted: who waits for that is told.
     """
-    telling = threading.Timer(TOLD_AFTER_S, tell, ("the repository is looked at and fetched ...",))
-    telling.daemon = True
-    telling.start()
+    fetching = told_when_late("the repository is looked at and fetched ...", after_s=TOLD_AFTER_S)
     try:
-        with interrupts.held():
+        with fetching, interrupts.held():
             return backend.submit(request)
     except (KeyboardInterrupt, DetachRequestedError) as error:
         raise CommandInterruptedError(
             "interrupted while the task was handed over.",
             hint="See whether it was accepted: ai-orchestrator tasks",
         ) from error
-    finally:
-        telling.cancel()
 
 
 @contextmanager

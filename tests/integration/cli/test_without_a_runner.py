@@ -120,6 +120,7 @@ def test_changing_something_ends_at_a_silent_runner(
     """As unreachable; nothing is written past the runner."""
     done = beside_silence[line]
     assert (done.code, done.out) == (7, "")
+    assert done.err.startswith("ai-orchestrator: waiting for the server to answer ...\n")
     assert "no answer from the server" in done.err
 
 
