@@ -68,17 +68,12 @@ def _own_and_serve(options: argparse.Namespace) -> None:
 
 
 def _serve_while_wanted(server: Server, held: Held, serving: Serving) -> None:
-    """Once more where a task was accepted while an idle runner was about to leave.
-
-    And where somebody removed the socket of one that has a task.
-    """
-    is_wanted, listener = True, None
+    """Once more where a task was accepted while an idle runner was about to leave."""
+    is_wanted = True
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     while is_wanted:
-        listener = asyncio.run(serve(server, held, serving, has_signals=True, listener=listener))
-        is_wanted = not server.is_draining and (
-            listener is not None or asyncio.run(server.has_unfinished())
-        )
+        asyncio.run(serve(server, held, serving, has_signals=True))
+        is_wanted = not server.is_draining and asyncio.run(server.has_unfinished())
 
 
 def redact_log(redact: Callable[[str], str]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Callable
 
 from litestar import Litestar, Router
 from litestar.di import Provide
@@ -19,25 +19,18 @@ from ai_orchestrator.services.tasks import TaskService
 MAX_BODY_BYTES = 16 * 2**20
 
 
-class OnRequest(Protocol):
-    """Told of requests."""
-
-    def __call__(self, change: int, /, *, is_read: bool) -> None:
-        """+1 when one begins and -1 when it has ended; `is_read`: it only looks."""
-        ...
-
-
-def build_app(tasks: TaskService, server: ServerService, on_request: OnRequest) -> Litestar:
-    """The application."""
+def build_app(
+    tasks: TaskService, server: ServerService, on_request: Callable[[int], None]
+) -> Litestar:
+    """The application. `on_request` is told +1 when a request begins and -1 when it has ended."""
 
     def counted(app: ASGIApp) -> ASGIApp:
         async def middleware(scope: Scope, receive: Receive, send: Send) -> None:
-            is_read = scope.get("method") in ("GET", "HEAD")
-            on_request(1, is_read=is_read)
+            on_request(1)
             try:
                 await app(scope, receive, send)
             finally:
-                on_request(-1, is_read=is_read)
+                on_request(-1)
 
         return middleware
 

@@ -134,8 +134,8 @@ class LocalRunner:
         if not isinstance(said, str) or not is_held(self.data_dir / "lock"):
             return self.socket
         # Seen from another mount the directory may be found and the path in it not.
-        named = Path(said)
-        return named if named.is_absolute() and named.exists() else self.socket
+        is_here = os.path.isabs(said) and os.path.exists(said)  # noqa: PTH110, PTH117  # never raise
+        return Path(said) if is_here else self.socket
 
     def ensure(self) -> tuple[UnixTransport, ServerInfo | None]:
         """The way to a runner of this release, started where needed; who it is, if just started.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
 import os
 import signal
@@ -96,22 +97,11 @@ def _acquired(data_dir: Path) -> Held:
     return held
 
 
-async def serve(
-    server: Server,
-    held: Held,
-    serving: Serving,
-    *,
-    has_signals: bool,
-    listener: socket.socket | None = None,
-) -> socket.socket | None:
-    """Answers on the socket until the server has to leave.
-
-    Gives a listener where that is not meant for good: the socket's name was removed, it has it now,
-    and is to be passed to the next call.
-    """
-    listener = listener or _listen(serving.socket)
-    turn = _Turn(server, serving)
-    server.on_leave(turn.leave_from_any_thread)
+async def serve(server: Server, held: Held, serving: Serving, *, has_signals: bool) -> None:
+    """Answers on the socket until the server has to leave."""
+    listener = _listen(serving.socket)
+    service = _Service(server, serving)
+    server.on_leave(service.leave_from_any_thread)
     held.describe(
         {
             "pid": os.getpid(),
@@ -121,21 +111,20 @@ async def serve(
         }
     )
     if serving.idle_s is not None:
-        turn.begin(_leave_when_idle(server, turn.stop, serving.idle_s))
-        turn.begin(_show_anew_when_hidden(turn))
+        service.begin(_leave_when_idle(server, service.stop, serving.idle_s))
+        service.begin(_show_anew_when_hidden(service))
     if has_signals:
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, turn.terminate)
-    await turn.answer(listener)
-    return turn.next_listener
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, service.terminate)
+    await service.answer(listener)
 
 
-class _Turn:
+class _Service:
     """One call of `serve`: its HTTP server, what goes on beside it, and what ends it."""
 
     def __init__(self, server: Server, serving: Serving) -> None:
         self.server = server
         self.serving = serving
-        self.next_listener: socket.socket | None = None
+        self.is_leaving = False
         self._http = uvicorn.Server(
             uvicorn.Config(
                 server.app,
@@ -150,32 +139,38 @@ class _Turn:
         self._is_asked = False
 
     def begin(self, work: Coroutine[Any, Any, None]) -> None:
-        """Goes on until it ends or the turn does."""
+        """Goes on until it ends or the service does."""
         self._beside.add(self._loop.create_task(work))
 
     async def answer(self, listener: socket.socket) -> None:
-        """Returns when the turn is over."""
+        """Returns when the service is over."""
         with contextlib.closing(listener):
             await self._http._serve(sockets=[listener])  # noqa: SLF001  # `serve` takes our signals
         for task in self._beside:
             task.cancel()
         await asyncio.gather(*self._beside, return_exceptions=True)
-        if self.next_listener is None:
-            _hide(self.serving.socket)
+        _hide(self.serving.socket)
+
+    async def also_answer(self, listener: socket.socket) -> None:
+        """Answers there, too, as uvicorn does on the sockets that it begins with."""
+        http = self._http
+        protocol = functools.partial(
+            http.config.http_protocol_class,
+            config=http.config,  # type: ignore[call-arg]  # as uvicorn's own `startup` makes it
+            server_state=http.server_state,
+            app_state=http.lifespan.state,
+        )
+        http.servers.append(await self._loop.create_server(protocol, sock=listener))
 
     def stop(self) -> None:
         """Nobody finds us from now on; who has found us is heard in the time of one more tick."""
+        self.is_leaving = True
         self._http.should_exit = True
         _hide(self.serving.socket)
 
     def leave_from_any_thread(self) -> None:
         """`stop`, soon."""
         self._loop.call_soon_threadsafe(self.stop)
-
-    def change_over(self, listener: socket.socket) -> None:
-        """Whoever connects from now on is answered in the next turn."""
-        self.next_listener = listener
-        self._http.should_exit = True
 
     def terminate(self) -> None:
         """Two signals may be heard in one turn of the loop, before a drain has begun."""
@@ -226,30 +221,27 @@ async def _leave_when_idle(server: Server, stop: Callable[[], None], idle_s: flo
             return
 
 
-async def _show_anew_when_hidden(turn: _Turn) -> None:
+async def _show_anew_when_hidden(service: _Service) -> None:
     """Makes a new socket once the name of this one is gone: nobody could find the runner.
 
-    Nor could anybody start another one. Without a task that is unfinished it leaves. A request that
-    is about to change something is answered first; where the socket cannot be made the task goes on
-    all the same, and it is tried again.
+    Nor could anybody start another one. Where it cannot be made that is tried again, and all that
+    runs goes on; without a task that is unfinished the runner leaves.
     """
-    path, server = turn.serving.socket, turn.server
-    is_told = False
-    while True:  # until it is cancelled with the turn's end
+    path = service.serving.socket
+    while True:  # until it is cancelled with the service's end
         await asyncio.sleep(LOOK_S)
+        if service.is_leaving:
+            return
         if await asyncio.to_thread(os.path.exists, path):
             continue
-        if not is_told:
-            log.warning("somebody removed the socket %s", path)
-            is_told = True
-        if server.traffic.open_changes > 0 or server.is_draining:
-            continue
-        if not await _has_unfinished(server):
-            turn.stop()
-            return
-        with contextlib.suppress(EnvironmentProblemError):
-            turn.change_over(await asyncio.to_thread(_listen, path))
-            return
+        try:
+            await service.also_answer(await asyncio.to_thread(_listen, path))
+        except EnvironmentProblemError as error:
+            log.warning("somebody removed the socket, and no new one can be made: %s", error)
+            if not service.server.is_busy and not await _has_unfinished(service.server):
+                service.stop()
+        else:
+            log.warning("somebody removed the socket %s: it was made anew", path)
 
 
 async def _has_unfinished(server: Server) -> bool:

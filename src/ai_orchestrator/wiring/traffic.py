@@ -14,14 +14,11 @@ class Traffic:
     """When the server was last of use."""
 
     open_requests: int = 0
-    open_changes: int = 0
-    """Those of them that ask for more than to look."""
     last_s: float = field(default_factory=_CLOCK.monotonic_s)
 
-    def count(self, change: int, *, is_read: bool) -> None:
+    def count(self, change: int) -> None:
         """A request began (+1) or ended (-1)."""
         self.open_requests += change
-        self.open_changes += 0 if is_read else change
         self.touch()
 
     def touch(self) -> None:

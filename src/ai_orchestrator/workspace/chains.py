@@ -13,11 +13,11 @@ COMPLAINED = 3
 """Status of a chain whose `git add` failed or warned; nothing was recorded then."""
 
 _ADD = f"""
-if said=$("$0" "$@" add --all 2>&1) && [ -z "$said" ]; then :; else
+if said=$("$@" add --all 2>&1) && [ -z "$said" ]; then :; else
   printf '%s\\n' "$said" >&2
   exit {COMPLAINED}
 fi
-tree=$("$0" "$@" write-tree) || exit
+tree=$("$@" write-tree) || exit
 echo "$tree"
 """
 
@@ -26,15 +26,17 @@ if [ "$tree" = "$OLD_TREE" ]; then
   echo "$PARENT"
   exit
 fi
-"$0" "$@" {" ".join(DIFF_ARGUMENTS)} "$OLD_TREE" "$tree" &
-commit=$("$0" "$@" commit-tree "$tree" -p "$PARENT") || exit
+"$@" {" ".join(DIFF_ARGUMENTS)} "$OLD_TREE" "$tree" &
+commit=$("$@" commit-tree "$tree" -p "$PARENT")
+status=$?
 wait $! || exit
+[ $status = 0 ] || exit $status
 echo "$commit"
 """
 
 _MOVE = """
-"$0" "$@" read-tree --reset -u --no-recurse-submodules "$TREEISH" || exit
-exec "$0" "$@" clean "$CLEAN"
+"$@" read-tree --reset -u --no-recurse-submodules "$TREEISH" || exit
+exec "$@" clean "$CLEAN"
 """
 
 

@@ -134,7 +134,7 @@ class Call:
 class Chain:
     """Several calls of git in one process tree, since starting a tree costs as much as a call.
 
-    The script runs under `sh`: `"$0" "$@" add` is `git add` with the safe settings. Its values come
+    The script runs under `sh`: `"$@" add` is `git add` with the safe settings. Its values come
     as variables, never as part of its text. It never starts other programs.
     """
 
@@ -147,7 +147,7 @@ class Chain:
 
 
 def as_order(place: Place, chain: Chain) -> bytes:
-    """The chain as a script for a shell that was started without knowing it; same `"$0" "$@"`."""
+    """The chain as a script for a shell that was started without knowing it; same `"$@"`."""
     values = place.environment() | dict(chain.variables)
     lines = [
         f"cd {shlex.quote(str(place.git_dir))} || exit",
@@ -191,14 +191,17 @@ def argv(program: Path, place: Place, call: Call | Chain) -> tuple[str, ...]:
     """The whole command line: safe settings, the call's own, then the command."""
     safe = (*GUARD_SETTINGS, *TREE_SETTINGS) if place.is_ours else GUARD_SETTINGS
     if isinstance(call, Chain):
-        return shell_argv(program, call.script)
+        return shell_argv(program, "-c", call.script, "sh")
     return (str(program), *options((*safe, *call.settings)), *call.arguments)
 
 
-def shell_argv(program: Path, script: str) -> tuple[str, ...]:
-    """A shell in which `"$0" "$@"` is git with the settings for our own repositories."""
+def shell_argv(program: Path, *script: str) -> tuple[str, ...]:
+    """A shell in which `"$@"` is git with the settings for our own repositories.
+
+    `script`: the file of what it runs, or `-c`, what it runs, and its name.
+    """
     safe = options((*GUARD_SETTINGS, *TREE_SETTINGS))
-    return (_SHELL, "-c", script, str(program), *safe)
+    return (_SHELL, *script, str(program), *safe)
 
 
 def options(settings: Iterable[tuple[str, str]]) -> tuple[str, ...]:

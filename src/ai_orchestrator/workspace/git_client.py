@@ -141,9 +141,11 @@ class GitClient:
         if self._shells is not None and isinstance(call, Chain) and fits_an_order(place, call):
             order = as_order(place, call)
             if len(order) <= LIMIT_ORDER_BYTES:
-                return await self._shells.run(
+                done = await self._shells.run(
                     order, timeout_s=call.timeout_s, limit_bytes=call.limit_bytes
                 )
+                if done is not None:
+                    return done
         return await run(
             self._spawner,
             self._command(place, call),

@@ -2,15 +2,16 @@
 
 Starting a process tree takes 4 ms and ending it another one, as long as three calls of git. So a
 shell that has carried out an order takes the next one. What an order does cannot reach beyond it:
-it runs in a subshell, and one that overstays its time, or whose asker was cancelled, is ended with
-the whole tree of its shell. An idle shell ends with the spawner, or as soon as nobody can ask it
-any more.
+it runs in a subshell, and a shell stays only after one that succeeded and left nothing to hear.
+Any other is ended with its whole tree: after a failure, where the order overstays its time, where
+its asker is cancelled. An idle shell ends with the spawner, or as soon as nobody can ask it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import os
 import secrets
 import weakref
@@ -22,14 +23,19 @@ from ai_orchestrator.base.beside import together, until_done
 from ai_orchestrator.base.process import Command, Completed, Exit, Process, Spawner
 
 LIMIT_ORDER_BYTES = 60_000
-"""What a pipe takes at once; longer orders are given as a command of their own."""
+"""A pipe takes 65,536 bytes at once, as a rule; longer orders are commands of their own."""
 IDLE_SHELLS = 2
 """So many stay when nothing is to be done; tasks that run side by side seldom ask at once."""
 _ORDER_FD = 3
-SCRIPT = f". /dev/fd/{_ORDER_FD}"
-"""What such a shell runs: orders that come later."""
+SCRIPT = f"/dev/fd/{_ORDER_FD}"
+"""The file of what such a shell runs: orders that come later. (Sourced by `.` it would do for dash;
+bash reads all of a sourced file first.)"""
+_PIPE_BYTES = 65_536
 _STOP_GRACE_S = 2.0
 """As `run` of `base/process` gives."""
+_STATUS_CHARS = 8
+_GARBLED = 255
+"""The status of an order whose mark cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,28 +56,35 @@ class StandingShells:
         self._new_name = new_name
         self._idle: list[_Shell] = []
 
-    async def run(self, order: bytes, *, timeout_s: float, limit_bytes: int) -> Completed:
-        """What a shell that reads this script came to; as `run` of `base/process`."""
+    async def run(self, order: bytes, *, timeout_s: float, limit_bytes: int) -> Completed | None:
+        """What a shell that reads this script came to, as `run` of `base/process`.
+
+        None where no shell could take it at once: then nothing of it was done.
+        """
         mark = secrets.token_hex(16).encode()
         shell = await self._given(_marked(order, mark))
+        if shell is None:
+            return None
         done = await shell.answer(mark, timeout_s=timeout_s, limit_bytes=limit_bytes)
         if shell.is_usable and len(self._idle) < IDLE_SHELLS:
             self._idle.append(shell)
         return done
 
-    async def _given(self, order: bytes) -> _Shell:
+    async def _given(self, order: bytes) -> _Shell | None:
         """A shell that has the order; those whose guardian was lost do not take it."""
         while self._idle:
             shell = self._idle.pop()
             if shell.tell(order):
                 return shell
         shell = await self._start()
-        shell.tell(order)  # where this fails its end says so
-        return shell
+        return shell if shell.tell(order) else None
 
     async def _start(self) -> _Shell:
         theirs, ours = os.pipe2(os.O_CLOEXEC)
         try:
+            os.set_blocking(ours, False)
+            with contextlib.suppress(OSError):  # who has many pipes gets small ones, and no larger
+                fcntl.fcntl(ours, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
             command = Command(
                 argv=self._seat.argv,
                 cwd=Path("/"),
@@ -88,8 +101,11 @@ class StandingShells:
 
 
 def _marked(order: bytes, mark: bytes) -> bytes:
-    """The order in a subshell, after which both streams say that it is over."""
-    end = b"printf '%s %d\\n' " + mark + b" $?; printf '%s\\n' " + mark + b" >&2\n"
+    """The order in a subshell, after which both streams say that it is over.
+
+    An order that is cut is no whole command, so nothing of it is carried out.
+    """
+    end = b"printf '%s %d\\n' " + mark + b" $?; printf '%s 0\\n' " + mark + b" >&2\n"
     return b"(\n" + order + b")\n" + end
 
 
@@ -104,27 +120,26 @@ class _Shell:
         self._streams = process.stdout(), process.stderr()
 
     def tell(self, order: bytes) -> bool:
-        """Whether it took the order. Never waits for one of up to `LIMIT_ORDER_BYTES`."""
-        with contextlib.suppress(BrokenPipeError):
-            os.write(self._orders, order)
-            return True
+        """Whether it took the whole order. Never waits."""
+        with contextlib.suppress(BrokenPipeError, BlockingIOError):
+            return os.write(self._orders, order) == len(order)
         return False
 
     async def answer(self, mark: bytes, *, timeout_s: float, limit_bytes: int) -> Completed:
-        """What the order came to; it is stopped with the shell when its time is over."""
+        """What the order came to. Unless it succeeded, no process of the shell is left then."""
         loop = asyncio.get_running_loop()
         began_s = loop.time()
         self.is_usable = False  # until it has said that it is done
         out, err = (Marked(stream, mark, limit_bytes) for stream in self._streams)
         limit = asyncio.timeout(timeout_s)
         try:
-            async with limit:
-                await together(out.read(), err.read())
-        except BaseException as error:
-            if not (isinstance(error, TimeoutError) and limit.expired()):
-                await until_done(asyncio.create_task(self._process.stop(_STOP_GRACE_S)))
-                raise
-        how = await self._end(out.status)
+            with contextlib.suppress(TimeoutError):
+                async with limit:
+                    await together(out.read(), err.read())
+            how = await self._end(out, err)
+        except BaseException:
+            await until_done(asyncio.create_task(self._process.stop(_STOP_GRACE_S)))
+            raise
         stdout, stderr = out.finish(), err.finish()
         return Completed(
             exit=how,
@@ -135,12 +150,15 @@ class _Shell:
             duration_s=loop.time() - began_s,
         )
 
-    async def _end(self, status: int | None) -> Exit:
+    async def _end(self, out: Marked, err: Marked) -> Exit:
         """The order's, or the shell's where that has ended instead or is late."""
-        if status is None:
-            return await self._process.stop(_STOP_GRACE_S)
-        self.is_usable = True
-        return Exit(code=status, signal=None)
+        if out.status == err.status == 0 and out.is_last and err.is_last:
+            self.is_usable = True
+            return Exit(code=0, signal=None)
+        ended = await self._process.stop(_STOP_GRACE_S)
+        if out.status is None or err.status is None:
+            return ended
+        return Exit(code=out.status, signal=None)
 
 
 class Marked:
@@ -148,8 +166,10 @@ class Marked:
 
     def __init__(self, chunks: AsyncIterator[bytes], mark: bytes, limit_bytes: int) -> None:
         self.is_cut = False
+        self.is_last = True
+        """Nothing has been heard behind the mark by now."""
         self.status: int | None = None
-        """What stands behind the mark, 0 for nothing; None while it has not come."""
+        """What stands behind the mark; None while it has not come."""
         self._chunks = chunks
         self._mark = mark
         self._limit_bytes = limit_bytes
@@ -158,7 +178,7 @@ class Marked:
         """It may be the beginning of the mark."""
 
     async def read(self) -> None:
-        """Read up to the mark, which is the last that comes, or to the end."""
+        """Read up to the mark, or to the end."""
         with contextlib.suppress(StopAsyncIteration):
             while self.status is None:
                 self._take(await anext(self._chunks))
@@ -171,15 +191,18 @@ class Marked:
 
     def _take(self, chunk: bytes) -> None:
         text, found, rest = (self._held + chunk).partition(self._mark)
+        digits, is_whole, more = rest.partition(b"\n")
         if not found:
             self._keep(text[: -len(self._mark)])
             self._held = text[-len(self._mark) :]
-        elif rest.endswith(b"\n"):
+        elif not is_whole and len(rest) < _STATUS_CHARS:
+            self._held += chunk
+        else:
             self._keep(text)
             self._held = b""
-            self.status = int(rest.strip() or 0)
-        else:
-            self._held += chunk
+            self.is_last = is_whole != b"" and not more
+            # What an order has left in the background may write into the line of its mark.
+            self.status = int(digits) if digits.strip().isdigit() else _GARBLED
 
     def _keep(self, data: bytes) -> None:
         room = self._limit_bytes - len(self._kept)

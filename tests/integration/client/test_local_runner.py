@@ -217,7 +217,7 @@ def test_a_lock_that_a_stranger_holds_is_no_runner(
 ) -> None:
     """Held, but nobody answers: said, instead of waiting for ever."""
     monkeypatch.setattr(local_runner, "CHANGE_LIMIT_S", 0.5)
-    monkeypatch.setattr(local_runner, "START_LIMIT_S", 3.0)
+    monkeypatch.setattr(local_runner, "START_LIMIT_S", 12.0)
     stranger = subprocess.Popen(
         [
             sys.executable,

@@ -99,7 +99,7 @@ def test_a_runner_whose_socket_cannot_be_made_again_ends_its_task(
         until_reached(gate)
         place.rename(tmp_path / "gone")
         place.write_text("no directory")
-        wait_for(lambda: "removed the socket" in said(tmp_path), "the runner to notice")
+        wait_for(lambda: "no new one can be made" in said(tmp_path), "the runner to notice")
         gate.touch()
         assert ended(runner) == 0
     finally:
@@ -113,11 +113,21 @@ def said(tmp_path: Path) -> str:
     return (tmp_path / "gone" / "test-runner.log").read_text()
 
 
-def test_a_runner_without_a_task_whose_socket_was_removed_leaves(tmp_path: Path) -> None:
-    """The next command starts another one."""
-    with running(tmp_path / "data") as runner:
+def test_a_runner_without_a_task_whose_socket_was_removed_is_found_again(tmp_path: Path) -> None:
+    """It leaves when it is idle, as ever, and takes the new one along."""
+    with running(tmp_path / "data", "--idle-s", "3") as runner:
         runner.socket.unlink()
+        runner.until_ready()
         assert ended(runner) == 0
+        assert not runner.socket.exists()
+        assert "somebody removed the socket" in runner.log.read_text()
+
+
+def test_an_idle_runner_does_not_blame_others_for_its_leaving(tmp_path: Path) -> None:
+    """It takes its socket away itself."""
+    with running(tmp_path / "data", "--idle-s", "0.9") as runner:
+        assert ended(runner) == 0
+        assert "removed the socket" not in runner.log.read_text()
 
 
 def test_a_runner_stays_while_a_task_is_unfinished(tmp_path: Path, repository: Path) -> None:

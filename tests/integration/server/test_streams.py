@@ -84,8 +84,7 @@ class Site:
         )
         return build_app(tasks, cast("ServerService", None), self._count)
 
-    def _count(self, change: int, /, *, is_read: bool) -> None:
-        assert is_read
+    def _count(self, change: int) -> None:
         self.open_requests += change
 
     async def say(self, text: str) -> None:

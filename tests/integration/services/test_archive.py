@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from pathlib import Path
 
 import pytest
@@ -26,6 +28,23 @@ CREDENTIALS = {
     "AI_ORCHESTRATOR_MODEL_KEY": "m-key",
 }
 WORK = AccountSpec("work", "claude", "env", ("WORK_KEY", "NOT_SENT"))
+
+
+class SlowVault(Vault):
+    """One that is cancelled while it decrypts; its thread goes on."""
+
+    def __init__(self) -> None:
+        super().__init__(bytes(32))
+        self.began, self.may_end, self.ended = (threading.Event() for _ in range(3))
+
+    def decrypt(self, task_id: str, sealed: bytes) -> dict[str, str]:
+        """After a while."""
+        self.began.set()
+        assert self.may_end.wait(30)
+        try:
+            return super().decrypt(task_id, sealed)
+        finally:
+            self.ended.set()
 
 
 async def account_env(
@@ -83,3 +102,25 @@ async def test_program_of_ones_own_gets_nothing_unasked(data: DataDirectory, hom
     """No key reaches a program whose account nobody named."""
     agent = AgentSpec("mine", "command", ("my-agent",))
     assert await account_env(data, agent, home=Path(home)) == {}
+
+
+async def test_what_is_forgotten_is_not_learnt_by_a_thread_that_is_late(
+    data: DataDirectory,
+) -> None:
+    """A cancellation does not stop it."""
+    task_id, vault = new_task_id(START), SlowVault()
+    data.accept(
+        id=task_id,
+        base_commit="0" * 40,
+        credentials=VAULT.encrypt(task_id, {"ANTHROPIC_API_KEY": "a-key-to-forget"}),
+    )
+    archive = StoredArchive(data.database, vault, data.redactor, KEPT)
+    asked = asyncio.create_task(archive.facts(task_id, 1))
+    await asyncio.to_thread(vault.began.wait, 30)
+    asked.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asked
+    archive.forget(task_id, 1)
+    vault.may_end.set()
+    await asyncio.to_thread(vault.ended.wait, 30)
+    assert data.redactor.redact("a-key-to-forget") == "a-key-to-forget"

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from tests.integration.workspace.repositories import REF, Opened
+from tests.integration.workspace.repositories import REF, TASK, Opened
 
 from ai_orchestrator.base.errors import InternalError
 from ai_orchestrator.workspace.git import DiskFullError
@@ -45,12 +45,15 @@ def test_several_that_set_one_ref_at_once_do_not_meet(opened: Opened) -> None:
     assert [path.name for path in (repository / REF).parent.iterdir()] == [Path(REF).name]
 
 
-def test_what_a_killed_process_left_is_no_hindrance(opened: Opened) -> None:
-    """It goes with the next opening of the task."""
-    half = opened.tree.repository / f"{REF}.lock"
+async def test_what_a_killed_process_left_goes_with_the_next_opening(opened: Opened) -> None:
+    """It is no ref to git until then."""
+    half = opened.tree.repository / f"{REF}.0123abcd.lock"
     half.parent.mkdir(parents=True)
     half.write_text("half")
     set_ref(opened.tree.repository, REF, opened.base)
+    assert opened.git("for-each-ref", "--format=%(refname)", REF.rpartition("/")[0]) == REF
+    await opened.trees.open(TASK, 1, opened.repository.source, opened.base)
+    assert not half.exists()
     assert opened.git("rev-parse", REF) == opened.base
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import shutil
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
@@ -32,11 +34,14 @@ def spawner() -> Iterator[GuardedSpawner]:
         yield one
 
 
-@pytest.fixture
-def shells(spawner: GuardedSpawner) -> StandingShells:
-    """Their trees are called chain-1, chain-2 and so on."""
+@pytest.fixture(params=["dash", "bash"])
+def shells(spawner: GuardedSpawner, request: pytest.FixtureRequest) -> StandingShells:
+    """What is /bin/sh here, or elsewhere. Their trees are called chain-1, chain-2 and so on."""
     names = iter(f"chain-{number}" for number in range(1, 100))
-    seat = Seat(("/bin/sh", "-c", SCRIPT, "zero", "one"), {"WHO": "me"})
+    program = shutil.which(request.param, path="/bin:/usr/bin")
+    assert program, f"{request.param} is not installed"
+    options = ("--posix",) if request.param == "bash" else ()
+    seat = Seat((program, *options, SCRIPT, "one", "two"), {"WHO": "me"})
     return StandingShells(spawner, seat, lambda: next(names))
 
 
@@ -52,7 +57,9 @@ async def run(
     shells: StandingShells, order: str, *, timeout_s: float = 30, limit_bytes: int = 10_000
 ) -> Completed:
     """What an order came to."""
-    return await shells.run(order.encode(), timeout_s=timeout_s, limit_bytes=limit_bytes)
+    done = await shells.run(order.encode(), timeout_s=timeout_s, limit_bytes=limit_bytes)
+    assert done is not None
+    return done
 
 
 def standing() -> list[psutil.Process]:
@@ -72,17 +79,30 @@ async def until(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0.01)
 
 
-async def test_orders_have_the_seat_and_their_own_status(shells: StandingShells) -> None:
+async def test_orders_have_the_seat(shells: StandingShells) -> None:
     """One after the other, by one shell."""
     pids = set()
-    for number in range(3):
-        order = f'echo "$0 $@ $WHO"; pwd; cat; echo $$; echo said >&2; exit {number}\n'
-        done = await run(shells, order)
+    for _ in range(3):
+        done = await run(shells, 'echo "$@ $WHO"; pwd; cat </dev/null; echo $$; echo said >&2\n')
         *lines, pid = done.stdout.decode().splitlines()
-        assert (lines, done.exit.code) == (["zero one me", "/"], number)
-        assert done.stderr == b"said\n"
+        assert (lines, done.stderr) == (["one two me", "/"], b"said\n")
+        assert done.exit.is_success
         pids.add(pid)
     assert len(pids) == 1
+
+
+async def test_an_order_that_fails_takes_its_shell_along(
+    shells: StandingShells, spawner: GuardedSpawner
+) -> None:
+    """With what it has left in the background, which would be heard by the next one."""
+    for text in ("x\\n", "x\\000", "1"):
+        noise = f"while :; do printf '{text}'; done & exit 7\n"
+        done = await run(shells, noise)
+        assert not done.exit.is_success
+        assert spawner.trees() == ()
+        assert (await run(shells, "echo here\n")).stdout == b"here\n"
+    done = await run(shells, "echo said; echo why >&2; exit 7\n")
+    assert (done.exit.code, done.stdout, done.stderr) == (7, b"said\n", b"why\n")
 
 
 async def test_an_order_leaves_nothing_to_the_next(shells: StandingShells) -> None:
@@ -134,6 +154,28 @@ async def test_an_order_whose_asker_is_cancelled_is_ended(
     assert spawner.trees() == ()
 
 
+async def test_a_late_order_is_waited_for_though_its_asker_is_cancelled(
+    shells: StandingShells, spawner: GuardedSpawner, tmp_path: Path
+) -> None:
+    """Nobody may work in its tree while it is being stopped."""
+    stubborn = f"trap ': > {tmp_path}/told' TERM; while :; do /bin/sleep 0.05; done\n"
+    asked = asyncio.create_task(run(shells, stubborn, timeout_s=0.2))
+    await until((tmp_path / "told").exists)
+    asked.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asked
+    assert spawner.trees() == ()
+
+
+async def test_an_order_that_no_pipe_takes_at_once_is_given_back(spawner: GuardedSpawner) -> None:
+    """Nothing of it is carried out, and nobody waits for its shell."""
+    seat = Seat(("/bin/sh", SCRIPT), {})
+    shells = StandingShells(spawner, seat, lambda: "chain-1")
+    order = b"echo $((1 + 1))\n" + b": 0123456789\n" * 10_000
+    assert await shells.run(order, timeout_s=30, limit_bytes=100) is None
+    await until(lambda: not spawner.trees())
+
+
 async def test_a_shell_that_is_killed_at_work_is_told(shells: StandingShells) -> None:
     """As of any command that a signal ends."""
     done = await run(shells, "echo before; kill -9 $$; sleep 600\n")
@@ -169,9 +211,24 @@ def test_a_shell_serves_one_event_loop_after_another(shells: StandingShells) -> 
     assert len(pids) == 1
 
 
+def test_two_event_loops_share_the_shells(shells: StandingShells) -> None:
+    """At the same time, each in a thread of its own."""
+
+    async def ask(name: str) -> set[str]:
+        orders = [run(shells, f"echo {name}-{n}\n") for n in range(10)]
+        return {(await order).stdout.decode() for order in orders}
+
+    def in_a_loop(name: str) -> set[str]:
+        return asyncio.run(ask(name))
+
+    with ThreadPoolExecutor(2) as pool:
+        for name, said in zip("ab", pool.map(in_a_loop, "ab"), strict=True):
+            assert said == {f"{name}-{n}\n" for n in range(10)}
+
+
 async def test_a_shell_that_nobody_can_ask_any_more_ends(spawner: GuardedSpawner) -> None:
     """Its orders' pipe is closed with its owner."""
-    seat = Seat(("/bin/sh", "-c", SCRIPT), {})
+    seat = Seat(("/bin/sh", SCRIPT), {})
     await run(StandingShells(spawner, seat, lambda: "chain-1"), ":\n")
     gc.collect()
     await until(lambda: not spawner.trees())

@@ -36,6 +36,21 @@ def test_any_cut_gives_the_same(
     asyncio.run(stream.read())
     assert stream.finish() == text[:limit_bytes]
     assert (stream.status, stream.is_cut) == (status, len(text) > limit_bytes)
+    assert stream.is_last
+
+
+@given(
+    text=TEXTS.filter(lambda text: MARK not in text),
+    more=st.binary(min_size=1, max_size=40),
+    places=st.lists(st.integers(0, 1000)),
+)
+def test_what_comes_behind_a_mark_is_no_status(text: bytes, more: bytes, places: list[int]) -> None:
+    """Whatever an order has left in the background says there, and however it comes."""
+    stream = Marked(cut(text + MARK + b" 0" + more, places), MARK, 10_000)
+    asyncio.run(stream.read())
+    is_clean = more.startswith(b"\n") and stream.is_last
+    assert is_clean or not stream.is_last or stream.status != 0
+    assert stream.finish().startswith(text)
 
 
 @given(

@@ -20,7 +20,7 @@ from ai_orchestrator.workflows.running.world import TaskFacts, World
 
 SETUP_TIMEOUT_S = 1800.0
 SETUP_OUTPUT_CHARS = 2_000
-_MADE_ANEW = "The work tree was lost or could not be used any more: it is made and set up anew."
+_MADE_ANEW = "The work tree was lost or was not ready any more: it is set up anew."
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +53,13 @@ async def put_in_place(
         facts.task_id, facts.task_attempt, facts.source, facts.spec.environment
     )
     await set_up(world, facts, SetUp(tree, "work", tree.work, name, equipment.paths))
-    await tree.start_from(commit)  # what the commands did to its own files is nobody's change
     tree.mark_ready()
+    # What the commands did to files of the repository is nobody's change.
+    if not await tree.start_from(commit):
+        raise EnvironmentProblemError(
+            f"setup: what it leaves in {tree.work} cannot be put back to {commit[:10]}.",
+            hint="Have it leave the repository's own files as they are.",
+        )
 
 
 async def set_up(world: World, facts: TaskFacts, order: SetUp) -> str:
