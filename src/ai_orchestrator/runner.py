@@ -17,6 +17,7 @@ from pathlib import Path
 
 from ai_orchestrator.base.errors import InternalError, OrchestratorError
 from ai_orchestrator.base.lockfile import Held
+from ai_orchestrator.wiring.runner_log import LOG_FORMAT, Redacting
 from ai_orchestrator.wiring.server import Server, ServerSettings, build_server
 from ai_orchestrator.wiring.serving import DRAIN_S, Serving, own, serve
 from ai_orchestrator.workspace.setup_entries import SETUP_LIMIT_BYTES
@@ -29,7 +30,6 @@ _GIB = 1 << 30
 _MOST = 1e9
 """Of seconds and of GiB; a guess, above whatever anybody means."""
 _MOST_TASKS = 1000
-LOG_FORMAT = "%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s"
 log = logging.getLogger("ai_orchestrator.runner")
 
 
@@ -79,17 +79,7 @@ def _serve_while_wanted(server: Server, held: Held, serving: Serving) -> None:
 def redact_log(redact: Callable[[str], str]) -> None:
     """No secret of a running task reaches the log, whatever an error's text repeats."""
     for handler in logging.getLogger().handlers:
-        handler.setFormatter(_Redacting(redact))
-
-
-class _Redacting(logging.Formatter):
-    def __init__(self, redact: Callable[[str], str]) -> None:
-        super().__init__(LOG_FORMAT)
-        self._redact = redact
-
-    def format(self, record: logging.LogRecord) -> str:
-        """The line, with its trace."""
-        return self._redact(super().format(record))
+        handler.setFormatter(Redacting(redact))
 
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:

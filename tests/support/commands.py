@@ -65,6 +65,21 @@ class Person:
                 raise
         return Typed(command.returncode, out, err)
 
+    def types_in_shell(self, script: str, *, cwd: Path) -> Typed:
+        """Runs a line of shell in which `"$@"` is `ai-orchestrator`."""
+        program = (sys.executable, "-m", "ai_orchestrator.cli")
+        done = subprocess.run(
+            ["sh", "-c", script, "sh", *program],
+            cwd=cwd,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=DEADLINE_S,
+            check=False,
+        )
+        return Typed(done.returncode, done.stdout, done.stderr)
+
     def begins(self, *words: str, cwd: Path | None = None) -> subprocess.Popen[str]:
         """The same command while it runs; its output can be read."""
         return subprocess.Popen(

@@ -98,7 +98,7 @@ def settings_of(
     """The global options and those of this command."""
     flags = _root_flags(ctx)
     return CliSettings(
-        cwd=Path.cwd(),
+        cwd=working_directory(),
         data_dir=absolute(flags["data_dir"]),
         server=flags["server"],
         config_file=absolute(config_file),
@@ -109,12 +109,24 @@ def settings_of(
     )
 
 
+def working_directory() -> Path:
+    """Where the command was typed. Raises `EnvironmentProblemError` where that is gone."""
+    from ai_orchestrator.base.errors import EnvironmentProblemError
+
+    try:
+        return Path.cwd()
+    except FileNotFoundError as error:
+        raise EnvironmentProblemError(
+            "The working directory does not exist any more.", hint="Change to one that does."
+        ) from error
+
+
 def place_of(
     ctx: click.Context, config_file: str | None = None, repository: str | None = None
 ) -> ConfigPlace:
     """Where to look for configuration: where `run` would with the same options."""
     data_dir = absolute(_root_flags(ctx)["data_dir"])
-    return ConfigPlace(Path.cwd(), absolute(config_file), absolute(repository), data_dir)
+    return ConfigPlace(working_directory(), absolute(config_file), absolute(repository), data_dir)
 
 
 @contextmanager

@@ -16,12 +16,14 @@ from ai_orchestrator.cli.app import (
     services_of,
     show,
     show_json,
+    tell,
     tell_notes,
 )
 from ai_orchestrator.cli.lazy import Entry, LazyGroup
 from ai_orchestrator.cli.lines import Span, line
 from ai_orchestrator.cli.options import config_option, json_option, repo_option
 from ai_orchestrator.cli.terminal import clean_line
+from ai_orchestrator.model.states import ExitCode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -61,6 +63,8 @@ def show_config(
 ) -> int:
     """Show every setting with the place it comes from, or those at and below KEY.
 
+    What is wrong with the configuration is told as well; the exit code is 2 then.
+
     KEY is a path such as `agents.claude` or `settings.max_iterations`. No secret has a
     place in it: keys and tokens come from the environment.
     """
@@ -74,7 +78,10 @@ def show_config(
         show_json([_json(name, value, origin) for name, value, origin in rows])
     else:
         show(ctx, *_lines(rows))
-    return 0
+    problems = services_of(ctx).check_config(place)
+    for problem in problems:
+        tell(problem)
+    return ExitCode.BAD_INPUT if problems else ExitCode.SUCCESS
 
 
 @click.command()

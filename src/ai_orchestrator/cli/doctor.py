@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ai_orchestrator.cli import figures
-from ai_orchestrator.cli.app import services_of, settings_of, show, show_json
+from ai_orchestrator.cli.app import place_of, services_of, settings_of, show, show_json
 from ai_orchestrator.cli.lines import Span, line
 from ai_orchestrator.cli.options import config_option, json_option
 from ai_orchestrator.cli.terminal import clean_line
@@ -30,7 +30,7 @@ _STYLE: dict[CheckLevel, Style] = {"ok": "good", "warn": "warn", "fail": "bad"}
 def doctor(ctx: click.Context, config_file: str | None, is_json: bool) -> int:  # noqa: FBT001
     """Check this machine: tools, sandbox, disk, agents. Exit 3 when a check fails."""
     checks: list[Check] = []
-    for check in services_of(ctx).doctor(settings_of(ctx, config_file=config_file)):
+    for check in services_of(ctx).doctor(settings_of(ctx), place_of(ctx, config_file)):
         checks.append(check)
         if not is_json:
             show(ctx, *_lines(check))

@@ -85,6 +85,7 @@ def _usage(error: click.ClickException) -> OrchestratorError:
     ctx = error.ctx if isinstance(error, click.UsageError) else None
     path = ctx.command_path if ctx is not None else PROGRAM
     told = " ".join(error.format_message().split())  # Click lists choices over several lines
+    told = told if told.endswith((".", "?", "!")) else f"{told}."
     return UsageProblemError(told, hint=f"Try: {path} --help")
 
 

@@ -347,7 +347,7 @@ class Services(Protocol):
         """All workflows, the default first. Fast enough for shell completion: starts nothing."""
         ...
 
-    def doctor(self, settings: CliSettings) -> Iterable[Check]:
+    def doctor(self, settings: CliSettings, place: ConfigPlace) -> Iterable[Check]:
         """The checks as they finish. Never raises for what a check finds."""
         ...
 

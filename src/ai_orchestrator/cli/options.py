@@ -28,7 +28,7 @@ def comma_separated(listed: str | None) -> tuple[str, ...]:
 class Money(click.FloatRange):
     """An amount of dollars, more than nothing and at most what a file may say."""
 
-    name = "money"
+    name = "amount in dollars"
 
     def __init__(self) -> None:
         super().__init__(0, 1_000_000, min_open=True)

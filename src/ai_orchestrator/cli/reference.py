@@ -16,6 +16,7 @@ from ai_orchestrator.base import errors
 from ai_orchestrator.cli.app import PROGRAM
 from ai_orchestrator.cli.failures import CommandInterruptedError, UsageProblemError
 from ai_orchestrator.cli.main import cli
+from ai_orchestrator.config.problems import ConfigError
 from ai_orchestrator.model.states import ExitCode, OutcomeCode, TaskState, exit_code
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ MEANINGS: dict[int, tuple[str, str]] = {
 _TASK_ERRORS: tuple[type[errors.OrchestratorError], ...] = (
     errors.TemporaryError,
     errors.BadInputError,
+    ConfigError,
     errors.NotFoundError,
     errors.ConflictError,
     UsageProblemError,

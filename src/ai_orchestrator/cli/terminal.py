@@ -86,6 +86,11 @@ def clean_line(text: str) -> str:
     return " ".join(clean(text).split())
 
 
+def first_line(text: str) -> str:
+    """The first line that says something, without control characters."""
+    return clean_line(text.strip().partition("\n")[0])
+
+
 def clean_chunks(chunks: Iterable[bytes]) -> Iterator[bytes]:
     """The same for a stream of bytes, as UTF-8; a character may be cut by the end of a chunk.
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, assert_never
 
 from ai_orchestrator.cli import figures
 from ai_orchestrator.cli.lines import Line, Span, Style, line
-from ai_orchestrator.cli.terminal import clean, clean_line
+from ai_orchestrator.cli.terminal import clean, clean_line, first_line
 from ai_orchestrator.model.agent import Usage
 from ai_orchestrator.model.events import (
     AgentQuestionData,
@@ -246,7 +246,7 @@ def _started(event: Event, data: StepStartedData) -> tuple[Span, ...]:
 
 
 def _finished(data: StepFinishedData) -> tuple[Span, ...]:
-    reason = f": {clean_line(data.reason)}" if data.reason else ""
+    reason = f": {first_line(data.reason)}" if data.reason else ""
     spent = "" if data.usage == Usage() else f", {figures.usage(data.usage)}"
     return (
         Span(data.outcome, STEP_STYLE.get(data.outcome, "dim")),

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
-from ai_orchestrator.cli.app import absolute, services_of, settings_of, show, show_json
+from ai_orchestrator.cli.app import (
+    absolute,
+    services_of,
+    settings_of,
+    show,
+    show_json,
+    working_directory,
+)
 from ai_orchestrator.cli.lines import Span, line
 from ai_orchestrator.cli.options import json_option
 
@@ -22,7 +27,7 @@ def trust(ctx: click.Context, path: str, is_json: bool) -> int:  # noqa: FBT001
     one of them changes, none is used until you trust again.
     """
     record = services_of(ctx).trust_repository(
-        absolute(path) or Path.cwd(), settings_of(ctx).data_dir
+        absolute(path) or working_directory(), settings_of(ctx).data_dir
     )
     if is_json:
         show_json(

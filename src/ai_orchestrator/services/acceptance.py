@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+import msgspec
 import sqlalchemy as sa
 
 from ai_orchestrator.base.beside import together
@@ -24,6 +25,10 @@ from ai_orchestrator.store.views import frozen_task
 
 MAX_TASK_BYTES = 256 * 1024
 TITLE_CHARS = 80
+TAKEN_OUT = (
+    "The task's text held what looks like a key or a token: it is kept and given to agents without "
+    "it. Give secrets by an account."
+)
 
 
 class Queue(Protocol):
@@ -89,6 +94,7 @@ class Acceptance:
         Raises `ConflictError` where that one was asked for something else.
         """
         check_task_text(request.task)
+        request, taken_out = self._without_secrets(request)
         if request.idempotency_key is not None:
             earlier = await self._earlier(principal, request.idempotency_key)
             if earlier is not None:
@@ -96,12 +102,19 @@ class Acceptance:
         base, (spec, notes) = await together(
             self.resolve(request.repository), self._considered(request)
         )
-        new = self._new_task(request, principal, spec, Start(base, notes))
+        new = self._new_task(request, principal, spec, Start(base, (*taken_out, *notes)))
         accepted = await self.database.write_async(lambda connection: self._write(connection, new))
         if accepted != new.id:
             return await self._again(request, accepted)
         self.queue.wake()
         return Accepted(accepted)
+
+    def _without_secrets(self, request: TaskRequest) -> tuple[TaskRequest, tuple[str, ...]]:
+        """The request with a text that may be stored and prompted, and what is to be said of it."""
+        clean = self.log.sink.clean(request.task)
+        if clean == request.task:
+            return request, ()
+        return msgspec.structs.replace(request, task=clean), (TAKEN_OUT,)
 
     async def _considered(self, request: TaskRequest) -> tuple[WorkflowSpec, tuple[str, ...]]:
         """The workflow, and what is to be said about it."""

@@ -6,13 +6,14 @@ import asyncio
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import sqlalchemy as sa
 
+from ai_orchestrator.agents.survey import AgentStatus
 from ai_orchestrator.base.errors import (
     EnvironmentProblemError,
     OrchestratorError,
@@ -51,7 +52,13 @@ LookAtRunner = Callable[[], ServerInfo | None]
 and where it cannot be asked."""
 
 
-def examine(data_dir: Path, environment: Environment, look: LookAtRunner) -> Iterator[Check]:
+SurveyAgents = Callable[[], Sequence[AgentStatus]]
+"""The agents of the configuration; raises `OrchestratorError` where that cannot be used."""
+
+
+def examine(
+    data_dir: Path, environment: Environment, look: LookAtRunner, survey: SurveyAgents
+) -> Iterator[Check]:
     """The checks as they finish. Nothing is changed but the data directory's existence."""
     yield _python()
     yield _git(environment)
@@ -61,6 +68,20 @@ def examine(data_dir: Path, environment: Environment, look: LookAtRunner) -> Ite
     yield _disk(data_dir)
     yield _database(data_dir / DATABASE)
     yield _runner(data_dir / "lock", look)
+    yield _agents(survey)
+
+
+def _agents(survey: SurveyAgents) -> Check:
+    try:
+        statuses = survey()
+    except OrchestratorError as error:
+        told = f"the configuration cannot be used: {shorten(error.message)}"
+        return Check("agents", "fail", told, "ai-orchestrator validate")
+    ready = [status.name for status in statuses if status.is_ready]
+    if not ready:
+        told = f"none of {len(statuses)} is ready, so only the demo can run"
+        return Check("agents", "warn", told, "ai-orchestrator agents")
+    return Check("agents", "ok", f"{len(ready)} of {len(statuses)} ready: {', '.join(ready)}")
 
 
 def _python() -> Check:

@@ -371,14 +371,17 @@ class LocalServices:
         words = ("ai-orchestrator", "--data-dir", str(data_dir), "agents", "login")
         return LoginPlaces(self.environment.home, kept, shlex.join(words))
 
-    def doctor(self, settings: Settings) -> Iterable[Check]:
+    def doctor(self, settings: Settings, place: Place) -> Iterable[Check]:
         """The checks as they finish. Never raises for what a check finds."""
         from ai_orchestrator.services.doctor import examine
 
         def look() -> ServerInfo | None:
             return self._runner(settings).look()
 
-        return examine(self._data_dir(settings), self.environment, look)
+        def survey() -> Sequence[AgentStatus]:
+            return self.survey_agents(place)
+
+        return examine(self._data_dir(settings), self.environment, look, survey)
 
     def run_demo(
         self, settings: Settings, *, directory: Path | None, agents: Sequence[str]

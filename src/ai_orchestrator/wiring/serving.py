@@ -27,6 +27,7 @@ from ai_orchestrator.base.errors import (
 )
 from ai_orchestrator.base.lockfile import Held, acquire, holder
 from ai_orchestrator.wiring.data_version import claim_layout
+from ai_orchestrator.wiring.runner_log import log_file
 from ai_orchestrator.wiring.server import Server, ServerSettings, build_server
 
 DRAIN_S = 30.0
@@ -269,6 +270,7 @@ class ServedInThread:
     _server: Server | None = None
     _held: Held | None = None
     _failure: OrchestratorError | None = None
+    _log: logging.Handler | None = None
 
     def start(self) -> None:
         """Returns once the socket answers. Raises what building the server raises."""
@@ -276,6 +278,8 @@ class ServedInThread:
         try:
             self.serving.socket.unlink(missing_ok=True)  # of one that was killed: nobody is up yet
             self._server = build_server(ServerSettings(data_dir=self.serving.data_dir))
+            self._log = log_file(self.serving.data_dir, self._server.redact)
+            logging.getLogger().addHandler(self._log)
             self._thread = threading.Thread(
                 target=self._run, args=(self._server, self._held), name="server", daemon=True
             )
@@ -313,4 +317,7 @@ class ServedInThread:
             self._server.close()
         if self._held is not None:
             self._held.release()
-        self._server = self._thread = self._held = None
+        if self._log is not None:
+            logging.getLogger().removeHandler(self._log)
+            self._log.close()
+        self._server = self._thread = self._held = self._log = None

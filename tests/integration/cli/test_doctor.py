@@ -106,3 +106,28 @@ def test_a_directory_that_cannot_be_used_is_told_as_doctor_does(
     report = person.types("--data-dir", where, "doctor")
     assert report.code == 3
     assert done.err.removeprefix("ai-orchestrator: ").strip() in report.out
+
+
+def test_agents_are_counted_and_a_broken_configuration_is_a_failure(person: Person) -> None:
+    """Of the configuration that `-c` names, too."""
+    off = {"builtin": {"enabled": False}}
+    person.has_agent("true", others=off)
+    checks = {one["name"]: one for one in person.types("doctor", "--json").json_lines[0]}
+    assert checks["agents"]["level"] == "ok"
+    assert "1 of 1 ready: coder" in checks["agents"]["detail"]
+    broken = person.home / "broken.yaml"
+    broken.write_text("agnets: {}\n")
+    done = person.types("doctor", "--json", "-c", str(broken))
+    checks = {one["name"]: one for one in done.json_lines[0]}
+    assert (done.code, checks["agents"]["level"]) == (3, "fail")
+    assert "agnets" in checks["agents"]["detail"]
+
+
+def test_no_ready_agent_is_a_warning_with_what_to_type(person: Person) -> None:
+    """The demo works without any."""
+    person.writes({"agents": {"builtin": {"enabled": False}}})
+    checks = {one["name"]: one for one in person.types("doctor", "--json").json_lines[0]}
+    assert (checks["agents"]["level"], checks["agents"]["next_command"]) == (
+        "warn",
+        "ai-orchestrator agents",
+    )

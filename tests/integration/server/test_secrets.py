@@ -175,3 +175,28 @@ def test_secrets_live_as_long_as_their_task(tmp_path: Path, repository: Path, en
             rows = database.execute("SELECT count(*) FROM orchestrator_credentials").fetchone()
         assert rows == (0,)
         assert leaks(data) == []
+
+
+def test_a_key_typed_into_the_task_is_taken_out_of_it(tmp_path: Path, repository: Path) -> None:
+    """Before it is stored, prompted or becomes a branch; a person is told."""
+    key = "sk-proj-" + "Zx81" * 10
+    prompt = tmp_path / "prompt"
+    with running(tmp_path / "data") as runner:
+        order = request(
+            repository,
+            {"coder": shell_agent(f'echo "$prompt" > {prompt}; echo x > out.txt')},
+            {"verify": ["true"]},
+            workflow="quick",
+            options=RunOptions(sandbox="off"),
+            task=f"Use {key} for the calls",
+            idempotency_key="twice",
+        )
+        view = runner.until_final(runner.backend.submit(order).summary.id)
+        assert view.summary.outcome is OutcomeCode.VERIFIED, view.summary.reason
+        assert runner.backend.submit(order).summary.id == view.summary.id
+    assert "Use [redacted:" in view.task
+    assert "Use [redacted:" in prompt.read_text()
+    assert view.branch.endswith("-for-the-calls")
+    assert any("looks like a key" in note for note in view.notes)
+    for path in (tmp_path / "data").rglob("*"):
+        assert not path.is_file() or key.encode() not in path.read_bytes(), path

@@ -540,8 +540,8 @@ class MemoryServices:
         self.place = place
         return (Listing(), Listing(workflow("quick"), "config/agents.yaml:9", is_default=False))
 
-    def doctor(self, settings: CliSettings) -> Iterator[MemoryCheck]:
-        self.settings = settings
+    def doctor(self, settings: CliSettings, place: ConfigPlace) -> Iterator[MemoryCheck]:
+        self.settings, self.place = settings, place
         yield from self.checks
 
     def apply_task(

@@ -181,5 +181,6 @@ def _reason(results: Sequence[VerifierResult], findings: Sequence[Finding]) -> s
     if red:
         parts.append(f"failing: {', '.join(red)}")
     if findings:
-        parts.append(f"{len(findings)} findings about protected files and tests")
+        word = "finding" if len(findings) == 1 else "findings"
+        parts.append(f"{len(findings)} {word} about protected files and tests")
     return "; ".join(parts)

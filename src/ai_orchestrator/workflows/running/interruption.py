@@ -36,7 +36,8 @@ async def close_attempt(
     ended = msgspec.structs.replace(
         view, outcome=outcome, reason=reason, finished_at=world.clock.now()
     )
-    finished = StepFinishedData(outcome, reason, usage=ended.usage)
+    duration_s = (world.clock.now() - view.started_at).total_seconds()
+    finished = StepFinishedData(outcome, reason, usage=ended.usage, duration_s=duration_s)
     await world.records.finish_attempt(
         ended, key.task, key.task_attempt, [event_for(key, "finished", finished)]
     )

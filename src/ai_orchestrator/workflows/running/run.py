@@ -68,9 +68,17 @@ async def _run(
 
 
 def _broken_off(error: OrchestratorError) -> Finish:
-    is_no_defect = error.exit_code in (ExitCode.ENVIRONMENT, ExitCode.BAD_INPUT)
-    outcome = OutcomeCode.ENVIRONMENT if is_no_defect else OutcomeCode.INTERNAL
-    return Finish(outcome, is_success=False, reason=str(error))
+    return Finish(_outcome_of(error), is_success=False, reason=str(error))
+
+
+def _outcome_of(error: OrchestratorError) -> OutcomeCode:
+    match error.exit_code:
+        case ExitCode.ENVIRONMENT | ExitCode.BAD_INPUT:
+            return OutcomeCode.ENVIRONMENT
+        case ExitCode.TASK_FAILED:  # what an agent left, or what became of its tree
+            return OutcomeCode.AGENT_FAILED
+        case _:
+            return OutcomeCode.INTERNAL
 
 
 async def _make(

@@ -153,5 +153,6 @@ async def _run_setup(
     how = "did not end in time" if completed.is_timed_out else f"exit {completed.exit.code}"
     raise EnvironmentProblemError(
         f"setup: {shlex.join(argv)} failed ({how}).\n{said[-SETUP_OUTPUT_CHARS:]}",
-        hint="Mend the command or the machine, then `ai-orchestrator tasks retry`.",
+        hint="Mend the machine and type `ai-orchestrator tasks retry`, or mend the command and "
+        "give the task anew: it keeps the configuration that it was accepted with.",
     )
