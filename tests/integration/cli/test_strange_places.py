@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from tests.support.server import wait_for
 
 @pytest.mark.parametrize(
     "words",
-    ["tasks", "run x", "validate", "agents", "config show", "workflows", "doctor", "trust --yes"],
+    ["tasks", "run x", "validate", "agents", "config show", "workflows", "doctor", "trust"],
 )
 def test_a_working_directory_that_is_gone_is_named(person: Person, words: str) -> None:
     """It is the person's to change; no defect."""
@@ -43,10 +44,15 @@ def test_a_checkout_that_somebody_removed_costs_the_task_and_is_no_defect(
 
 
 def test_a_server_in_the_command_keeps_its_log_to_itself(person: Person, repository: Path) -> None:
-    """What is said on stderr is for people; the log has the rest."""
-    person.has_agent("sleep 600", settings={"default_workflow": "quick"})
-    words = ("run", "Do it", "--in-process", "--detach", "--sandbox", "off")
-    done = person.types(*words, cwd=repository)
-    assert done.code == 0, done.err
-    assert all(line.startswith("ai-orchestrator: ") for line in done.err.splitlines()), done.err
-    assert "a step is entered again" not in done.err
+    """What is said on stderr is for people; the file has the rest."""
+    mark = person.home / "mark"
+    person.has_agent(f"touch {mark}; sleep 600", settings={"default_workflow": "quick"})
+    words = ("run", "Do it", "--in-process", "--sandbox", "off", "--allow-unverified")
+    with person.begins(*words, cwd=repository) as command:
+        wait_for(mark.exists, "the agent to run")
+        command.send_signal(signal.SIGTERM)
+        _, err = command.communicate(timeout=60)
+    assert command.returncode == 0, err
+    told = [line for line in err.splitlines() if line]
+    assert all(line.startswith("ai-orchestrator: ") for line in told), err
+    assert "INFO" in (person.data / "logs" / "runner.log").read_text()
