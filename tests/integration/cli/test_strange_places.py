@@ -51,8 +51,9 @@ def test_a_server_in_the_command_keeps_its_log_to_itself(person: Person, reposit
     with person.begins(*words, cwd=repository) as command:
         wait_for(mark.exists, "the agent to run")
         command.send_signal(signal.SIGTERM)
-        _, err = command.communicate(timeout=60)
-    assert command.returncode == 0, err
+        out, err = command.communicate(timeout=60)
+    assert command.returncode == 130, err
+    assert "goes on when the next command starts a runner" in out
     told = [line for line in err.splitlines() if line]
     assert all(line.startswith("ai-orchestrator: ") for line in told), err
     assert "INFO" in (person.data / "logs" / "runner.log").read_text()
