@@ -26,7 +26,7 @@ demo: $(STAMP) ## Runs the main job to its end: no key, no network
 	@$(BIN)/ai-orchestrator demo
 
 test: $(STAMP) ## Runs the tests (unit, property, integration, end to end)
-	@$(PYTEST) tests -m "not agents and not fault" -n 4 --dist loadscope -q
+	@$(PYTEST) tests -m "not agents and not fault" -n 4 --dist loadscope --no-loadscope-reorder -q
 
 check: $(STAMP) ## Lint, types, layers, security
 	@$(BIN)/ruff check .
@@ -41,8 +41,8 @@ agents: $(STAMP) ## Installs the pinned third-party agents into .agents
 test-agents: agents ## Runs the real agents against the scripted model server, without network
 	@$(PYTEST) tests/agents -m agents -q
 
-test-fault: $(STAMP) ## Kills the runner at journal points and at ROUNDS random moments
-	@ROUNDS=$(ROUNDS) $(PYTEST) tests/fault -m fault -q -n 2
+test-fault: $(STAMP) ## Kills and upgrades the runner: at what it did, at journal points, at ROUNDS random moments
+	@ROUNDS=$(ROUNDS) $(PYTEST) tests/fault tests/e2e -m fault -q -n 3
 
 bench: $(STAMP) ## Shows the figures against their goals (STRICT=1: fails when one is missed)
 	@$(BIN)/python bench/run.py $(if $(STRICT),--strict)

@@ -23,6 +23,8 @@ from ai_orchestrator.model.events import Event, TaskStateData
 from ai_orchestrator.model.states import OutcomeCode, TaskState, exit_code
 from ai_orchestrator.model.task import RunOptions, StepView, TaskView
 
+pytestmark = pytest.mark.fault
+
 OFF = RunOptions(sandbox="off")
 
 

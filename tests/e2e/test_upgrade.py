@@ -24,6 +24,8 @@ from ai_orchestrator.model.states import OutcomeCode, TaskState
 from ai_orchestrator.model.task import RunOptions, TaskRequest, TaskView
 from ai_orchestrator.workflows.running.values import Checked, Closed, Prepared, StepDone
 
+pytestmark = pytest.mark.fault
+
 OLD = ("--release", "0.1.0", "--epoch", "2")
 PATCH = ("--release", "0.1.1", "--epoch", "2")
 NEXT = ("--release", "0.2.0", "--epoch", "3")
