@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 ROUNDS ?= 50
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help setup demo test check bench test-agents test-fault agents lock docs picture clean
+.PHONY: help setup demo test test-docs check bench test-agents test-fault agents lock docs picture clean
 
 help: ## Says what each command does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,7 +26,10 @@ demo: $(STAMP) ## Runs the main job to its end: no key, no network
 	@$(BIN)/ai-orchestrator demo
 
 test: $(STAMP) ## Runs the tests (unit, property, integration, end to end)
-	@$(PYTEST) tests -m "not agents and not fault" -n 4 --dist loadscope --no-loadscope-reorder -q
+	@$(PYTEST) tests -m "not agents and not fault and not pages" -n 4 --dist loadscope --no-loadscope-reorder -q
+
+test-docs: $(STAMP) ## Types every command that the documentation shows, and looks at what comes
+	@$(PYTEST) tests/docs -m pages -q -n 4
 
 check: $(STAMP) ## Lint, types, layers, security
 	@$(BIN)/ruff check .

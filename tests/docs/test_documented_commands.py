@@ -46,6 +46,7 @@ def machine(tmp_path_factory: pytest.TempPathFactory, model_url: str) -> Iterato
 
 @pytest.mark.timeout(PAGE_LIMIT_S)
 @pytest.mark.parametrize("page", RUN_PAGES, ids=lambda page: page.name)
+@pytest.mark.pages
 def test_commands_of_a_page_run(page: Page, machine: World) -> None:
     """All blocks of a page, in order, on one machine; they end as the page says."""
     printed = ""
