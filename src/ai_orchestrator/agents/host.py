@@ -49,13 +49,11 @@ from ai_orchestrator.base.sandbox import (
 )
 from ai_orchestrator.model.agent import AgentResult, Usage
 from ai_orchestrator.model.orders import AgentEventSink, AgentOrder
-from ai_orchestrator.model.workflow import AgentSpec
+from ai_orchestrator.model.workflow import LEAST_TIME_S, AgentSpec
 
 log = logging.getLogger(__name__)
 
 LIMIT_RESULT_FILE_BYTES = 2**20
-LEAST_TIME_S = 1.0
-"""A run that begins at all gets this much, whether or not it had to wait."""
 _SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
 
 

@@ -41,9 +41,10 @@ from ai_orchestrator.base.guarded_process import GuardedProcess, encoded, guardi
 from ai_orchestrator.base.guardian_link import Failed, GuardianLink, Lost, Started, TreeLink
 from ai_orchestrator.base.keeper import KILL_LIMIT_S
 from ai_orchestrator.base.pipes import Streams, readable
-from ai_orchestrator.base.running import run, run_on, watch
+from ai_orchestrator.base.running import STOP_GRACE_S, run, run_on, watch
 
 __all__ = [
+    "STOP_GRACE_S",
     "Command",
     "Completed",
     "Containment",

@@ -96,6 +96,8 @@ def settings_of(
     verbose: int = 0,
 ) -> CliSettings:
     """The global options and those of this command."""
+    from ai_orchestrator.config.environment import working_directory
+
     flags = _root_flags(ctx)
     return CliSettings(
         cwd=working_directory(),
@@ -109,22 +111,12 @@ def settings_of(
     )
 
 
-def working_directory() -> Path:
-    """Where the command was typed. Raises `EnvironmentProblemError` where that is gone."""
-    from ai_orchestrator.base.errors import EnvironmentProblemError
-
-    try:
-        return Path.cwd()
-    except FileNotFoundError as error:
-        raise EnvironmentProblemError(
-            "The working directory does not exist any more.", hint="Change to one that does."
-        ) from error
-
-
 def place_of(
     ctx: click.Context, config_file: str | None = None, repository: str | None = None
 ) -> ConfigPlace:
     """Where to look for configuration: where `run` would with the same options."""
+    from ai_orchestrator.config.environment import working_directory
+
     data_dir = absolute(_root_flags(ctx)["data_dir"])
     return ConfigPlace(working_directory(), absolute(config_file), absolute(repository), data_dir)
 

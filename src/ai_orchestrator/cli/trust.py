@@ -10,10 +10,10 @@ from ai_orchestrator.cli.app import (
     settings_of,
     show,
     show_json,
-    working_directory,
 )
 from ai_orchestrator.cli.lines import Span, line
 from ai_orchestrator.cli.options import json_option
+from ai_orchestrator.config.environment import working_directory
 
 
 @click.command()

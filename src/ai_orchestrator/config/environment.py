@@ -27,13 +27,7 @@ class Environment:
     @classmethod
     def of_process(cls) -> Environment:
         """This process's environment now."""
-        try:
-            working_directory = Path.cwd()
-        except FileNotFoundError as error:
-            raise EnvironmentProblemError(
-                "The working directory does not exist any more.", hint="Change to one that does."
-            ) from error
-        return cls(dict(os.environ), working_directory, _home())
+        return cls(dict(os.environ), working_directory(), _home())
 
     def get(self, name: str) -> str | None:
         """The variable's value; None when it is not set, or empty, which means the same here."""
@@ -49,6 +43,16 @@ class Environment:
         if value == "~" or value.startswith("~/"):
             value = f"{self.home}{value[1:]}"
         return Path(os.path.normpath(self.working_directory / value))
+
+
+def working_directory() -> Path:
+    """Where the process stands. Raises `EnvironmentProblemError` where that is gone."""
+    try:
+        return Path.cwd()
+    except FileNotFoundError as error:
+        raise EnvironmentProblemError(
+            "The working directory does not exist any more.", hint="Change to one that does."
+        ) from error
 
 
 def _home() -> Path:

@@ -18,6 +18,10 @@ StepRole = Literal["implementer", "reviewer"]
 """Whose conversation a step continues: one conversation per role, agent and account."""
 
 
+LEAST_TIME_S = 1.0
+"""An agent or a command that is started at all gets this much, however little its task has left."""
+
+
 class Limits(msgspec.Struct, frozen=True):
     """Bounds on one run of an agent; None is unbounded, except the times."""
 

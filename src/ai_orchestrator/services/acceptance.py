@@ -21,6 +21,7 @@ from ai_orchestrator.store.database import Database
 from ai_orchestrator.store.events import EventLog
 from ai_orchestrator.store.tables import TaskContext
 from ai_orchestrator.store.tasks import NewTask, insert_task, task_with_key
+from ai_orchestrator.store.texts import storable
 from ai_orchestrator.store.views import frozen_task
 
 MAX_TASK_BYTES = 256 * 1024
@@ -112,7 +113,7 @@ class Acceptance:
     def _without_secrets(self, request: TaskRequest) -> tuple[TaskRequest, tuple[str, ...]]:
         """The request with a text that may be stored and prompted, and what is to be said of it."""
         clean = self.log.sink.clean(request.task)
-        if clean == request.task:
+        if clean == storable(request.task):
             return request, ()
         return msgspec.structs.replace(request, task=clean), (TAKEN_OUT,)
 

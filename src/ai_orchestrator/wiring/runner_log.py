@@ -10,6 +10,8 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
+from ai_orchestrator.base.errors import EnvironmentProblemError
+
 LOG_FORMAT = "%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s"
 
 
@@ -26,9 +28,15 @@ class Redacting(logging.Formatter):
 
 
 def log_file(data_dir: Path, redact: Callable[[str], str]) -> logging.Handler:
-    """The log of a data directory as a handler; to be closed."""
+    """The log of a data directory as a handler; to be closed. Raises `EnvironmentProblemError`."""
     path = data_dir / "logs" / "runner.log"
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    handler = logging.FileHandler(path, encoding="utf-8")
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        handler = logging.FileHandler(path, encoding="utf-8")
+    except OSError as error:
+        raise EnvironmentProblemError(
+            f"the log {path} cannot be written: {error.strerror}.",
+            hint="Check the mode of its directory and the free space.",
+        ) from error
     handler.setFormatter(Redacting(redact))
     return handler

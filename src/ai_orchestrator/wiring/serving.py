@@ -229,6 +229,7 @@ async def _show_anew_when_hidden(service: _Service) -> None:
     runs goes on; without a task that is unfinished the runner leaves.
     """
     path = service.serving.socket
+    is_told = False
     while True:  # until it is cancelled with the service's end
         await asyncio.sleep(LOOK_S)
         if service.is_leaving:
@@ -238,11 +239,14 @@ async def _show_anew_when_hidden(service: _Service) -> None:
         try:
             await service.also_answer(await asyncio.to_thread(_listen, path))
         except EnvironmentProblemError as error:
-            log.warning("somebody removed the socket, and no new one can be made: %s", error)
+            if not is_told:
+                log.warning("somebody removed the socket, and no new one can be made: %s", error)
+            is_told = True
             if not service.server.is_busy and not await _has_unfinished(service.server):
                 service.stop()
         else:
             log.warning("somebody removed the socket %s: it was made anew", path)
+            is_told = False
 
 
 async def _has_unfinished(server: Server) -> bool:

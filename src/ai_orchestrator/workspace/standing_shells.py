@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ai_orchestrator.base.beside import together, until_done
-from ai_orchestrator.base.process import Command, Completed, Exit, Process, Spawner
+from ai_orchestrator.base.process import STOP_GRACE_S, Command, Completed, Exit, Process, Spawner
 
 LIMIT_ORDER_BYTES = 60_000
 """A pipe takes 65,536 bytes at once, as a rule; longer orders are commands of their own."""
@@ -31,8 +31,6 @@ SCRIPT = f"/dev/fd/{_ORDER_FD}"
 """The file of what such a shell runs: orders that come later. (Sourced by `.` it would do for dash;
 bash reads all of a sourced file first.)"""
 _PIPE_BYTES = 65_536
-_STOP_GRACE_S = 2.0
-"""As `run` of `base/process` gives."""
 _STATUS_CHARS = 8
 _GARBLED = 255
 """The status of an order whose mark cannot be read."""
@@ -138,7 +136,7 @@ class _Shell:
                     await together(out.read(), err.read())
             how = await self._end(out, err)
         except BaseException:
-            await until_done(asyncio.create_task(self._process.stop(_STOP_GRACE_S)))
+            await until_done(asyncio.create_task(self._process.stop(STOP_GRACE_S)))
             raise
         stdout, stderr = out.finish(), err.finish()
         return Completed(
@@ -155,7 +153,7 @@ class _Shell:
         if out.status == err.status == 0 and out.is_last and err.is_last:
             self.is_usable = True
             return Exit(code=0, signal=None)
-        ended = await self._process.stop(_STOP_GRACE_S)
+        ended = await self._process.stop(STOP_GRACE_S)
         if out.status is None or err.status is None:
             return ended
         return Exit(code=out.status, signal=None)

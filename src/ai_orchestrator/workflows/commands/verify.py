@@ -19,6 +19,7 @@ from ai_orchestrator.base.errors import EnvironmentProblemError
 from ai_orchestrator.base.process import Spawner
 from ai_orchestrator.model.agent import SandboxMode
 from ai_orchestrator.model.review import Verifier, VerifierResult
+from ai_orchestrator.model.workflow import LEAST_TIME_S
 from ai_orchestrator.workflows.commands.enclosure import (
     Enclosure,
     RepositoryCommand,
@@ -34,10 +35,6 @@ from ai_orchestrator.workflows.commands.verifier_output import (
 
 OUTPUT_CHARS = 8_000
 """Of the output in a result, as `VerifierResult` promises; longer ones are kept whole beside it."""
-
-
-LEAST_TIME_S = 1.0
-"""A verifier that is started at all gets this much."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,9 @@ from typing import TypeVar
 import msgspec
 
 from ai_orchestrator.model.agent import AgentResult, Usage
-from ai_orchestrator.model.workflow import Limits, WorkflowSpec
+from ai_orchestrator.model.workflow import LEAST_TIME_S, Limits, WorkflowSpec
 
 N = TypeVar("N", int, float)
-LEAST_TIME_S = 1.0
-"""An agent that is started at all gets this much."""
 
 
 def within(

@@ -12,11 +12,10 @@ from ai_orchestrator.model.events import AgentTextData, StepStartedData
 from ai_orchestrator.model.ids import StepKey
 from ai_orchestrator.model.orders import StepCommit
 from ai_orchestrator.model.task import StepView
-from ai_orchestrator.model.workflow import ScriptStep
+from ai_orchestrator.model.workflow import LEAST_TIME_S, ScriptStep
 from ai_orchestrator.workflows.commands.tree_command import TreeCommand, run_in_tree
 from ai_orchestrator.workflows.running.attempt_log import event_for
 from ai_orchestrator.workflows.running.interruption import earlier, ending
-from ai_orchestrator.workflows.running.limits import LEAST_TIME_S
 from ai_orchestrator.workflows.running.ports import TaskTree
 from ai_orchestrator.workflows.running.progress import Progress
 from ai_orchestrator.workflows.running.setting_up import put_in_place
